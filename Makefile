@@ -1,0 +1,53 @@
+# One command per chore. `make run` and `make test` work as the first command on a fresh machine.
+PY ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+GPU ?= $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPU)
+
+.PHONY: run test test-kill bench lint docs env lock clean
+
+run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
+	@$(BIN)/python workflow/scripts/unlock.py
+	@$(SNAKEMAKE) $(ARGS)
+	@echo "Report: $(CURDIR)/results/report.html"
+
+test: $(VENV)/.stamp  ## every test; what it needs beyond Python is listed in the README
+	@$(BIN)/python -m pytest $(ARGS)
+
+N ?= 50
+test-kill: $(VENV)/.stamp  ## N random kills of a whole run; the results must be byte-identical
+	@KILLS=$(N) $(BIN)/python -m pytest -n 0 -s tests/workflow/test_kill.py $(ARGS)
+
+bench: $(VENV)/.stamp  ## side by side with what users would pick instead
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+lint: $(VENV)/.stamp
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+docs: $(VENV)/.stamp  ## regenerate the pages that are made from the schema
+	$(BIN)/python docs/generate.py
+
+env: $(VENV)/.stamp
+
+# torch comes first and by pip, so that pip's own configuration decides between a CPU and a CUDA build;
+# everything else is locked with hashes and installed without resolving, so nothing can replace it.
+$(VENV)/.stamp: requirements/torch.txt requirements/lock.txt
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "unetflow needs Python >= 3.11; name one with: make PY=python3.11"; exit 1; }
+	$(PY) -m venv $(VENV)
+	$(BIN)/python -m pip install -q uv==0.13.9
+	$(BIN)/python -m pip install -q -r requirements/torch.txt
+	$(UV) install -q --python $(BIN)/python --no-deps --require-hashes -r requirements/lock.txt
+	$(UV) check --python $(BIN)/python
+	@touch $@
+
+lock: $(VENV)/.stamp  ## pin every dependency anew
+	$(UV) compile requirements/core.in --excludes requirements/exclude.txt --python-version 3.11.7 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-annotate --no-header -q -o requirements/lock.txt
+
+clean:  ## remove results, logs and figures of speed; downloads and the environment stay
+	rm -rf results logs benchmarks/jobs .snakemake
