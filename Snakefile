@@ -1,0 +1,29 @@
+# unetflow: from raw microscopy data to numbers that can be published.
+# Usage: snakemake --cores 8 --resources gpu=1
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/weights.smk"
+include: "workflow/rules/augment.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Everything that `runs` in the configuration asks for."""
+    default_target: True
+    input:
+        "results/metrics.csv",
+        "results/runtime.csv",
+        "results/report/table1_em.csv",
+        "results/report/tiling_check.csv",
+        of_runs("results/{dataset}/{fold}/{model}/model.safetensors"),

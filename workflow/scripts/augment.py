@@ -1,0 +1,50 @@
+"""One chunk of augmented training samples."""
+
+import hashlib
+
+import numpy as np
+import zarr
+from unetflow import augment, jobs
+from unetflow.stacks import Volume, read_split, write_chunk
+
+
+def augment_chunk(volume, splits, targets, chunk, fold, first, count, seed, options):
+    """Write samples ``first`` .. ``first + count`` of a fold to ``chunk``.
+
+    Each sample follows from ``seed`` (a text: base seed, data set, fold) and its number alone, whatever chunk it is
+    in and whichever job makes it. ``options`` is the `augmentations` entry of the configuration.
+    """
+    volume, split = Volume(volume), read_split(splits, fold)
+    targets = zarr.open_group(targets, mode="r")
+    mean, sd = volume.normalisation
+    samples, draws = [], []
+    for number in range(first, first + count):
+        rng = np.random.default_rng(seed_of(seed, number))
+        name = split["train"][rng.integers(len(split["train"]))]
+        height, width = volume.shape(name)
+        image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
+        target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
+        drawn = augment.draw(rng, options, known=weight > 0)
+        samples.append(augment.sample(drawn, options, image, target, weight))
+        draws.append({"sample": number, "slice": name} | drawn)
+    with jobs.made_whole(chunk) as path:
+        write_chunk(path, samples, draws)
+
+
+def seed_of(text, number):
+    """An integer seed from a text and a number, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{text}/{number}".encode()).digest()[:8], "little")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        augment_chunk(
+            volume=snakemake.input.volume,
+            splits=snakemake.input.splits,
+            targets=snakemake.input.targets,
+            chunk=snakemake.output.chunk,
+            fold=snakemake.wildcards.fold,
+            **snakemake.params.samples,
+            seed=snakemake.params.seed,
+            options=snakemake.params.augmentation,
+        )

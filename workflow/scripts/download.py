@@ -1,0 +1,1 @@
+from unetflow import jobs

@@ -1,0 +1,44 @@
+"""Read a data set, check it, and write it as one OME-Zarr volume with normalisation constants and splits."""
+
+import json
+
+import numpy as np
+import pandas as pd
+from unetflow import jobs
+from unetflow.checks import check_slices
+from unetflow.readers import READERS
+from unetflow.splits import make_splits
+from unetflow.stacks import Volume, write_volume
+
+
+def prepare(folder, volume, splits, checks, dataset):
+    """Prepare one data set.
+
+    folder : where its files lie; None for generated data.
+    volume, splits, checks : paths to write: OME-Zarr, JSON, CSV.
+    dataset : its entry in the configuration.
+    """
+    slices = READERS[dataset["format"]](folder, dataset["options"])
+    rows = check_slices(slices, dataset["labels"], dataset["ignore"])
+    pixels = np.concatenate([one.image.ravel() for one in slices])
+    mean, sd = float(pixels.mean(dtype=np.float64)), float(pixels.std(dtype=np.float64))
+    rows.append(("normalisation", f"less {mean:.4g}, divided by {sd:.4g} (mean and sd of all slices)"))
+    rows.append(("voxel size (z, y, x)", f"{dataset['voxel_size']} {dataset['unit'] or '(no unit)'}"))
+    with jobs.made_whole(volume) as path:
+        write_volume(path, slices, dataset["voxel_size"], dataset["unit"], mean, sd)
+        made = make_splits(Volume(path).meta["slices"], **dataset["split"])
+    jobs.write_atomically(splits, json.dumps(made, indent=1) + "\n")
+    pd.DataFrame(rows, columns=["check", "finding"]).to_csv(checks, index=False)
+    for check, finding in rows:
+        jobs.log.info(f"{check}: {finding}")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        prepare(
+            folder=snakemake.params.folder,
+            volume=snakemake.output.volume,
+            splits=snakemake.output.splits,
+            checks=snakemake.output.checks,
+            dataset=snakemake.params.dataset,
+        )

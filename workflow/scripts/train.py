@@ -1,0 +1,99 @@
+"""Train one network on the chunks of a fold."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+import zarr
+from unetflow import jobs, modelfile
+from unetflow.fit import Recipe, Training
+from unetflow.inference import predict
+from unetflow.losses import LOSSES
+from unetflow.metrics.overlap import iou
+from unetflow.models import build
+from unetflow.stacks import Samples, Volume, read_split
+
+
+def train(chunks, volume, splits, targets, model, best, history, curves, fold, description, training, threads, device):
+    """Train, and write the model files and the history of losses.
+
+    model, best : .safetensors paths for the weights that prediction uses (the recipe's ``keep``) and for the best on
+        the validation slices (the last, where there are none); a JSON of the same name goes beside each.
+    history : CSV with step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
+    curves : folder for TensorBoard.
+    description : dict of what goes into the JSON: architecture, data set, fold, seed, code hash.
+    training : the `training` entry of the configuration. The work goes on from an interrupted run's checkpoint.
+    """
+    torch.set_num_threads(threads)
+    recipe, volume = Recipe(**training), Volume(volume)
+    torch.use_deterministic_algorithms(recipe.deterministic)
+    torch.manual_seed(description["seed"])
+    network = build(**description["architecture"])
+    mean, sd = volume.normalisation
+    description |= {"normalisation": {"mean": mean, "sd": sd}, "training": training}
+    key = jobs.fingerprint(description, threads, device, *(Path(p) for p in (*chunks, splits, targets)))
+    with jobs.state_folder(model, key) as state:
+        run = Training(network, recipe, description["seed"], device)
+        validation = read_split(splits, fold)["validation"]
+        run.run(
+            Samples(chunks),
+            lambda averaged: validate(averaged, volume, targets, validation, (mean, sd)),
+            state / "checkpoint.safetensors",
+            Reporter(recipe.steps, curves),
+        )
+        for path, weights in ((model, run.best if recipe.keep == "best" else run.average), (best, run.best)):
+            modelfile.save(state / Path(path).name, weights, description)
+            jobs.publish((state / Path(path).name).with_suffix(".json"), Path(path).with_suffix(".json"))
+            jobs.publish(state / Path(path).name, path)
+        pd.DataFrame(run.history).to_csv(history, index=False)
+
+
+def validate(network, volume, targets, names, normalisation):
+    """Mean loss and IoU of ``network`` over the validation slices; an empty dict if there are none."""
+    network.normalisation = normalisation
+    group, rows = zarr.open_group(targets, mode="r"), []
+    for name in names:
+        height, width = volume.shape(name)
+        target, weight = (group[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
+        probability = predict(network, volume.image(name))
+        logits = torch.from_numpy(probability).clamp(min=1e-12).log()[None]
+        loss = LOSSES["weighted_cross_entropy"](logits, *(torch.from_numpy(a)[None] for a in (target, weight)))
+        rows.append((float(loss), iou(volume.labels(name), probability[1])))
+    return dict(pd.DataFrame(rows, columns=["validation_loss", "validation_iou"]).mean()) if rows else {}
+
+
+class Reporter:
+    """Progress on the terminal and in the log, curves for TensorBoard."""
+
+    def __init__(self, steps, curves):
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.progress, self.writer = jobs.Progress(steps, "step"), SummaryWriter(curves)
+
+    def __call__(self, step, seen):
+        if isinstance(seen, dict):
+            jobs.log.info(f"step {step}: " + ", ".join(f"{k} {v:.4g}" for k, v in seen.items() if k != "step"))
+            for name, value in seen.items():
+                self.writer.add_scalar(name, value, step)
+            self.writer.flush()
+        else:
+            self.progress(step, f", loss {seen:.4f}")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        train(
+            chunks=snakemake.input.chunks,
+            volume=snakemake.input.volume,
+            splits=snakemake.input.splits,
+            targets=snakemake.input.targets,
+            model=snakemake.output.model,
+            best=snakemake.output.best,
+            history=snakemake.output.history,
+            curves=snakemake.log[0].removesuffix(".log"),
+            fold=snakemake.wildcards.fold,
+            description=snakemake.params.description | {"code": snakemake.params.code},
+            training=snakemake.params.training,
+            threads=snakemake.threads,
+            device=jobs.device(snakemake.resources.get("gpu", 0)),
+        )

@@ -1,0 +1,114 @@
+"""What `prepare` looks at before anything is computed: each finding is a row (check, finding) of a table.
+
+Problems that would spoil the results raise `InputError`; what is merely worth knowing is only reported.
+"""
+
+import numpy as np
+from scipy.ndimage import find_objects
+from scipy.ndimage import label as connected_components
+
+from .errors import InputError
+from .weights import IGNORE
+
+
+def check_slices(slices, labels_are, ignore):
+    """Check all slices of a data set, in place: labels become int32 instances with `IGNORE` for unknown pixels.
+
+    ``labels_are``: "instances" or "binary"; ``ignore``: the value of unknown pixels in the label files, or None.
+    Returns rows (check, finding). Raises InputError naming the slice.
+    """
+    if not slices:
+        raise InputError("the data set holds no image; correct its path")
+    names = [one.name for one in slices]
+    if len(set(names)) < len(names):
+        raise InputError(f"two slices are called {max(names, key=names.count)!r}; give the files different names")
+    for one in slices:
+        check_image(one)
+        if one.labels is not None:
+            one.labels = check_labels(one, ignore)
+    annotated = [one for one in slices if one.labels is not None]
+    if not annotated:
+        raise InputError("the data set has no labels at all; add some, or list it under volumes for prediction")
+    if labels_are == "instances":
+        check_instances(annotated)
+    else:
+        for one in annotated:
+            one.labels = as_instances(one.labels)
+    return findings(slices, annotated)
+
+
+def check_image(one):
+    """Raise InputError unless the image holds finite numbers that are not all the same."""
+    image = one.image
+    if image.dtype.kind not in "uif" or image.dtype.itemsize > 8:
+        raise InputError(f"image {one.name} has the type {image.dtype}; convert it to 8 or 16 bit integers or float32")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise InputError(f"image {one.name} holds NaN or infinite values; replace them")
+    if image.min() == image.max():
+        raise InputError(f"image {one.name} is {image.min()} everywhere; take it out, or look whether it was read right")
+
+
+def check_labels(one, ignore):
+    """Labels of one slice as int32[y, x]."""
+    labels, name = one.labels, one.name
+    if labels.shape != one.image.shape:
+        raise InputError(f"labels of {name} are {labels.shape} but the image is {one.image.shape}; they must be equal")
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        raise InputError(f"labels of {name} are not whole numbers; export them as integers, not as probabilities")
+    labels = labels.astype(np.int64)
+    unknown = labels == (IGNORE if ignore is None else ignore)
+    if (labels[~unknown] < 0).any():
+        raise InputError(f"labels of {name} hold {labels[~unknown].min()}; use 0 for background and 1, 2, ... for objects")
+    if labels.max(initial=0) >= 2**31:
+        raise InputError(f"labels of {name} hold {labels.max()}; renumber the objects 1, 2, ...")
+    if unknown.all():
+        raise InputError(f"labels of {name} say nothing (all pixels unknown); take the label file out")
+    return np.where(unknown, IGNORE, labels).astype(np.int32)
+
+
+def check_instances(annotated):
+    """Raise InputError if what was announced as instances looks like binary masks."""
+    ids = {int(k) for one in annotated for k in np.unique(one.labels) if k > 0}
+    pieces = max(connected_components(one.labels > 0)[1] for one in annotated)
+    if len(ids) == 1 and pieces > 1:
+        raise InputError(
+            f"all objects have the label {ids.pop()} though an image holds {pieces} separate ones; these are binary "
+            f"masks: set labels: binary for this data set, or draw instances"
+        )
+
+
+def as_instances(labels):
+    """Instances from a binary label image: the 4-connected components of its non-zero pixels; unknown ones stay so."""
+    return np.where(labels == IGNORE, IGNORE, connected_components(labels > 0)[0]).astype(np.int32)
+
+
+def findings(slices, annotated):
+    """Rows (check, finding) that say what was understood of the data set."""
+    shapes = sorted({one.image.shape for one in slices})
+    low, high = min(one.image.min() for one in slices), max(one.image.max() for one in slices)
+    objects = sum(len(np.unique(one.labels[one.labels > 0])) for one in annotated)
+    known = np.mean([(one.labels != IGNORE).mean() for one in annotated])
+    covered = np.mean([(one.labels > 0).mean() for one in annotated])
+    broken = sum(disconnected(one.labels) for one in annotated)
+    rows = [
+        ("slices", f"{len(slices)}, of which {len(annotated)} annotated"),
+        ("sizes (y, x)", ", ".join(f"{y} x {x}" for y, x in shapes[:4]) + (", ..." if len(shapes) > 4 else "")),
+        ("grey values", f"{slices[0].image.dtype}, {low} to {high}"),
+        ("objects", f"{objects} in all annotated slices"),
+        ("annotated pixels", f"{known:.1%} of the annotated slices"),
+        ("objects cover", f"{covered:.1%} of the annotated slices"),
+    ]
+    if slices[0].image.dtype == np.uint16 and high < 4096:
+        rows.append(("bit depth", f"16 bit files with values up to {high}: 12 bit data, normalised by mean and sd"))
+    if broken:
+        rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
+    return rows
+
+
+def disconnected(labels):
+    """How many objects of int32[y, x] consist of several 8-connected pieces."""
+    count = 0
+    for k, box in enumerate(find_objects(np.where(labels > 0, labels, 0)), 1):
+        if box is not None:
+            count += connected_components(labels[box] == k, np.ones((3, 3)))[1] > 1
+    return count

@@ -1,0 +1,203 @@
+"""The training loop: one recipe, one stream of samples, resumable to the bit."""
+
+import json
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from . import symmetries
+from .losses import LOSSES
+from .models import centre_crop
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the keys of a `training` entry in the configuration, where each is described."""
+
+    steps: int
+    batch: int = 1
+    loss: str = "weighted_cross_entropy"
+    optimizer: str = "sgd"
+    learning_rate: float = 1e-3
+    momentum: float = 0.99
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup: int = 0
+    average: float = 0.0
+    symmetries: bool = False
+    precision: str = "float32"
+    deterministic: bool = True
+    keep: str = "last"
+    validate_every: int = 100
+    checkpoint_every: int = 100
+
+
+class Training:
+    """A network on its way: weights, their running mean, optimiser state, step, history.
+
+    Everything random follows from (seed, step), so that a run that goes on from a checkpoint ends with the same
+    bytes as one that was never interrupted.
+    """
+
+    def __init__(self, model, recipe, seed, device):
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.best = dict(self.average)
+        self.step = 0
+        self.history = []
+        self.losses = []
+
+    def run(self, samples, validate, checkpoint, report):
+        """Train to the end of the recipe.
+
+        samples : sequence of (image float32[y, x], target uint8[y, x], weight float32[y, x]).
+        validate : function of the network, returns a dict of numbers with a "validation_loss", or an empty one.
+        checkpoint : path of the file from which to go on, if it exists, and into which to save.
+        report : called with (step, loss) after every step and with (step, row) after every validation.
+        """
+        self.load(checkpoint)
+        with ThreadPoolExecutor(1) as reader:  # the next batch is read while this one is computed
+            ahead = reader.submit(self.batch, samples, self.step)
+            while self.step < self.recipe.steps:
+                batch, following = ahead.result(), self.step + 1
+                if following < self.recipe.steps:
+                    ahead = reader.submit(self.batch, samples, following)
+                self.losses.append(self.update(*batch))
+                self.step = following
+                report(self.step, self.losses[-1])
+                if self.due(self.recipe.validate_every):
+                    self.record(validate, report)
+                if self.due(self.recipe.checkpoint_every):
+                    self.save(checkpoint)
+
+    def due(self, every):
+        return self.step % every == 0 or self.step == self.recipe.steps
+
+    def batch(self, samples, step):
+        """The tensors of one step: samples in an order shuffled anew each epoch, each in a random symmetry."""
+        chosen = []
+        for position in range(step * self.recipe.batch, (step + 1) * self.recipe.batch):
+            epoch, index = divmod(position, len(samples))
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(samples))
+            arrays = samples[int(order[index])]
+            if self.recipe.symmetries:
+                rng = np.random.default_rng([self.seed, epoch, index])
+                name = list(symmetries.SYMMETRIES)[rng.integers(len(symmetries.SYMMETRIES))]
+                arrays = [np.ascontiguousarray(symmetries.apply(name, a)) for a in arrays]
+            chosen.append(arrays)
+        return [torch.from_numpy(np.stack(column)) for column in zip(*chosen)]
+
+    def update(self, image, target, weight):
+        """One optimiser step; returns the loss."""
+        model, recipe = self.model.train(), self.recipe
+        # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
+        image = centre_crop(image, largest_valid(model, image.shape[-2:]))
+        shape = tuple(n - 2 * model.context for n in image.shape[-2:])
+        image, target, weight = (a.to(self.device) for a in (image, centre_crop(target, shape), centre_crop(weight, shape)))
+        torch.manual_seed(int(np.random.default_rng([self.seed, self.step, 1]).integers(2**31)))  # dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device, PRECISIONS[recipe.precision], enabled=recipe.precision != "float32"):
+            logits = model(image[:, None].contiguous(memory_format=torch.channels_last))
+        loss = LOSSES[recipe.loss](logits, target, weight)
+        loss.backward()
+        self.optimizer.step()
+        self.update_average()
+        return float(loss)
+
+    @torch.no_grad()
+    def update_average(self):
+        """Exponential running mean of the weights, over fewer steps at the beginning."""
+        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.model.state_dict().items():
+            if tensor.is_floating_point() and keep > 0:
+                self.average[name].lerp_(tensor, 1 - keep)
+            else:
+                self.average[name].copy_(tensor)
+
+    def record(self, validate, report):
+        """Add a row to the history, and remember the weights if they are the best so far on the validation part."""
+        row = {"step": self.step, "loss": float(np.mean(self.losses)), "learning_rate": learning_rate(self.recipe, self.step - 1)}
+        self.losses = []
+        row |= validate(self.averaged())
+        earlier = [r["validation_loss"] for r in self.history if "validation_loss" in r]
+        if "validation_loss" in row and row["validation_loss"] < min(earlier, default=math.inf):
+            self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+        self.history.append(row)
+        report(self.step, row)
+
+    def averaged(self):
+        """The network with the averaged weights, in evaluation mode; a copy."""
+        import copy
+
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.average)
+        return model.eval()
+
+    def save(self, path):
+        """Write the whole state to one safetensors file, by rename."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()} | {f"best.{k}": v for k, v in self.best.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items() if v is not None}
+        meta = {"step": str(self.step), "history": json.dumps(self.history), "losses": json.dumps(self.losses)}
+        partial = Path(f"{path}.partial")
+        save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial, meta)
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    def load(self, path):
+        """Go on from ``path`` if it exists."""
+        if not Path(path).exists():
+            return
+        with safe_open(path, "pt", device=str(self.device)) as file:
+            meta = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
+        self.model.load_state_dict(part("model."))
+        self.average, self.best = part("average."), part("best.")
+        state = {}
+        for name, tensor in part("optimizer.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.step, self.history, self.losses = int(meta["step"]), json.loads(meta["history"]), json.loads(meta["losses"])
+
+
+def make_optimizer(model, recipe):
+    """SGD with momentum (the paper) or AdamW."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            model.parameters(), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
+def learning_rate(recipe, step):
+    """Learning rate at ``step``: linear warm-up, then constant or half a cosine down to 0."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def largest_valid(model, shape):
+    """Largest valid input shape (y, x) of ``model`` within ``shape``."""
+    return tuple(
+        valid if valid == size else valid - model.stride for valid, size in zip(model.valid_shape(shape), shape)
+    )

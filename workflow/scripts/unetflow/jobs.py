@@ -1,0 +1,151 @@
+"""What all scripts share: the log, one sentence instead of a traceback for bad input, the device, state folders."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from .errors import InputError
+
+log = logging.getLogger("unetflow")
+
+
+@contextmanager
+def job(snakemake):
+    """Run the body of a script: log to file and terminal; bad input ends it with one sentence and exit code 1."""
+    name = " ".join([snakemake.rule, *snakemake.wildcards])
+    handlers = [logging.StreamHandler(sys.stderr)]
+    handlers += [logging.FileHandler(path, mode="w") for path in snakemake.log]
+    logging.basicConfig(level=logging.INFO, format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    try:
+        yield
+    except InputError as error:
+        log.error(str(error))
+        sys.exit(1)
+    except Exception:
+        log.error("failed; please report this with the traceback\n" + traceback.format_exc())
+        sys.exit(1)
+
+
+class Progress:
+    """Says every few seconds how far a loop is, and how long the rest will take at this rate."""
+
+    def __init__(self, total, unit, every=10.0):
+        self.total, self.unit, self.every = total, unit, every
+        self.began = self.said = time.monotonic()
+        self.first = None
+
+    def __call__(self, done, note=""):
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.began = done, now  # the first one pays for the warm-up, and a resumed loop starts late
+        if now - self.said < self.every and done < self.total:
+            return
+        self.said = now
+        rate = (now - self.began) / max(1, done - self.first)
+        left = time.strftime("%H:%M:%S", time.gmtime(rate * (self.total - done)))
+        log.info(f"{self.unit} {done} of {self.total}, {left} left{note}")
+
+
+def device(gpu):
+    """"cuda" if a GPU was promised to the job, else "cpu". Raises InputError if it was promised and is not there."""
+    if not gpu:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    raise InputError("a GPU was promised (--resources gpu=1) but PyTorch sees none; run with --resources gpu=0 for the CPU")
+
+
+def fingerprint(*parts):
+    """A short hash of values that can be written as JSON, and of the contents of paths."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
+                if file.is_file() and not file.name.startswith(".snakemake"):
+                    digest.update(str(file.relative_to(part.parent)).encode() + b"\0")
+                    digest.update(hashlib.sha256(file.read_bytes()).digest())
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def state_folder(output, key):
+    """A folder beside ``output`` that outlives a killed job, for work that shall not be done twice.
+
+    It is undeclared, because Snakemake deletes the declared outputs of interrupted jobs, and named by ``key``, the
+    `fingerprint` of all that the work depends on: state of other code, parameters or input is thrown away. It is
+    removed when the body succeeds; by then the body has published its results.
+    """
+    output = Path(output)
+    folder = output.parent / f".{output.name}.{key}"
+    for other in output.parent.glob(f".{output.name}.*"):
+        if other != folder:
+            end_owner(other)
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    end_owner(folder)
+    me = psutil.Process()
+    write_atomically(folder / "owner.json", json.dumps([socket.gethostname(), me.pid, me.create_time()]))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def end_owner(folder):
+    """End the orphan that still works in a state folder: a job whose Snakemake was killed lives on.
+
+    Snakemake runs one job per output, so a second owner can only be such an orphan.
+    """
+    try:
+        host, pid, created = json.loads((folder / "owner.json").read_text())
+        process = psutil.Process(pid)
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return
+    if host == socket.gethostname() and process.create_time() == created and pid != os.getpid():
+        log.info(f"ending process {pid}, left over from an interrupted run")
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+
+def publish(made, output):
+    """Move a finished file or folder to its declared place by rename, after everything is on disk."""
+    made, output = Path(made), Path(output)
+    for file in made.rglob("*") if made.is_dir() else [made]:
+        if file.is_file():
+            with open(file, "rb") as handle:
+                os.fsync(handle.fileno())
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(made, output)
+
+
+def write_atomically(path, text):
+    """Write a text file so that it is either whole or not there."""
+    partial = Path(f"{path}.partial")
+    partial.write_text(text)
+    publish(partial, path)
+
+
+@contextmanager
+def made_whole(output):
+    """Path at which to make a file or folder that appears as ``output`` only when the body has succeeded."""
+    with state_folder(output, "partial") as folder:
+        made = folder / Path(output).name
+        if made.is_dir():
+            shutil.rmtree(made)
+        yield made
+        publish(made, output)

@@ -1,0 +1,150 @@
+"""Readers by format: from the files of a data set to a list of slices. A new format is one function here."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from scipy.ndimage import find_objects
+from skimage.io import imread
+
+from .errors import InputError
+from .stacks import Slice
+from .synthetic import GENERATORS
+from .weights import IGNORE
+
+SUFFIXES = (".tif", ".tiff", ".png")
+
+
+def read_isbi2012(folder, options):
+    """ISBI 2012 EM challenge: multi-page TIFF stacks train-volume, train-labels, test-volume and maybe test-labels.
+
+    Copies of "test labels" that repeat the training labels are known to circulate; such a file is not used.
+    """
+    train = zip(*(read_stack(find_file(folder, f"train-{kind}.tif")) for kind in ("volume", "labels")), strict=True)
+    slices = [Slice(f"train/{z:03d}", "train", image, labels) for z, (image, labels) in enumerate(train)]
+    if find_file(folder, "test-volume.tif", needed=False):
+        images = read_stack(find_file(folder, "test-volume.tif"))
+        truth = find_file(folder, "test-labels.tif", needed=False)
+        truth = read_stack(truth) if truth else None
+        if truth is not None and (len(truth) != len(images) or same_slices(truth, [s.labels for s in slices])):
+            truth = None
+        for z, image in enumerate(images):
+            labels = None if truth is None else truth[z]
+            slices.append(Slice(f"test/{z:03d}", "test", image, labels, part="test"))
+    return slices
+
+
+def same_slices(one, other):
+    return any(np.array_equal(a, b) for a in one for b in other)
+
+
+def read_ctc(folder, options):
+    """Cell Tracking Challenge: sequences 01, 02, ... with gold segmentation truth on some frames, which are read.
+
+    Where the tracking markers of a frame show cells that its segmentation leaves out, unlabelled pixels are unknown.
+    """
+    slices = []
+    for truth in sorted(Path(folder).rglob("man_seg*.tif")):
+        frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
+        if frame is None:
+            raise InputError(f"{truth} is a 3-D truth (man_seg_TTT_ZZZ), which this reader does not know; use 2-D sets")
+        number, gold = frame.group(1), truth.parents[1]
+        sequence = gold.name.removesuffix("_GT")
+        image = read_image(gold.parent / sequence / f"t{number}.tif")
+        labels = read_image(truth).astype(np.int32)
+        markers = gold / "TRA" / f"man_track{number}.tif"
+        if markers.is_file() and unannotated(read_image(markers), labels):
+            labels[labels == 0] = IGNORE
+        slices.append(Slice(f"{sequence}/t{number}", sequence, image, labels))
+    if not slices:
+        raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
+    return slices
+
+
+def unannotated(markers, labels):
+    """How many markers (tracking truth) lie wholly on background of the segmentation truth."""
+    return sum(not labels[box][markers[box] == k].any() for k, box in enumerate(find_objects(markers), 1) if box)
+
+
+def read_folder(folder, options):
+    """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so."""
+    folder = Path(folder)
+    images = files_by_stem(folder / options.get("images", "images"))
+    truths = files_by_stem(folder / options.get("labels", "labels"))
+    if orphans := sorted(set(truths) - set(images)):
+        raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
+    slices = []
+    for stem, path in images.items():
+        pages = read_stack(path)
+        truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
+        if len(truth) != len(pages):
+            raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
+        names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
+        slices += [Slice(name, stem, page, labels) for name, page, labels in zip(names, pages, truth)]
+    return slices
+
+
+def read_generated(folder, options):
+    """Generated images with exact truth (`unetflow.synthetic`)."""
+    options = dict(options)
+    images, labels = GENERATORS[options.pop("kind")](**options)
+    return [Slice(f"{z:03d}", "generated", *pair) for z, pair in enumerate(zip(images, labels))]
+
+
+READERS = {"isbi2012": read_isbi2012, "ctc": read_ctc, "folder": read_folder, "generated": read_generated}
+
+
+def find_file(folder, name, needed=True):
+    """The file called ``name`` anywhere below ``folder``; None if it isn't there and not ``needed``."""
+    found = sorted(Path(folder).rglob(name))
+    if found or not needed:
+        return found[0] if found else None
+    raise InputError(f"{folder} holds no {name}; put it there, or correct the data set's path")
+
+
+def files_by_stem(folder):
+    """dict stem -> path of the images in a folder, sorted. Raises InputError if there are none, or two of one name."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; correct the data set's path, or its options images and labels")
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path")
+    if len({f.stem for f in files}) < len(files):
+        twice = next(f for f in files if sum(g.stem == f.stem for g in files) > 1)
+        raise InputError(f"{folder} holds two files called {twice.stem}; keep one of them")
+    return {f.stem: f for f in files}
+
+
+def read_stack(path):
+    """All slices of an image file, [z, y, x]. Raises InputError for colour, for more axes, for unreadable files."""
+    array = read_array(path)
+    if array.ndim >= 3 and array.shape[-1] in (3, 4):
+        colours = array[..., :3]
+        if (colours != colours[..., :1]).any():
+            raise InputError(f"{path} is a colour image {array.shape}; convert it to grey values or split its channels")
+        array = colours[..., 0]
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or not array.size:
+        raise InputError(f"{path} has the shape {array.shape}; expected one image or one stack [z, y, x] of them")
+    return array
+
+
+def read_image(path):
+    """One image [y, x]."""
+    stack = read_stack(path)
+    if len(stack) > 1:
+        raise InputError(f"{path} holds {len(stack)} slices where one image is expected; split the stack into files")
+    return stack[0]
+
+
+def read_array(path):
+    """The pixels of a TIFF or PNG file. Raises InputError if it can't be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is missing; put it there, or correct the data set's path")
+    try:
+        return tifffile.imread(path) if path.suffix.lower() != ".png" else imread(path)
+    except Exception as error:  # whatever the decoders raise, the user's remedy is the same
+        raise InputError(f"{path} can't be read as an image ({error}); export it again as TIFF or PNG") from error

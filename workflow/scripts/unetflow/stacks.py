@@ -1,0 +1,130 @@
+"""Stores of the pipeline: volumes (slices of a data set on one canvas), training chunks, predictions."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from . import ngff
+from .weights import IGNORE
+
+
+@dataclass
+class Slice:
+    """One image of a data set as a reader found it.
+
+    image number[y, x]; labels int[y, x] (0 background, 1.. objects, `IGNORE` unknown) or None if not annotated;
+    group: the stack, sequence or file it belongs to; part: "train", or "test" for official test images.
+    """
+
+    name: str
+    group: str
+    image: np.ndarray
+    labels: np.ndarray | None
+    part: str = "train"
+
+
+class Volume:
+    """A prepared data set: slices of possibly different sizes, upper left on one canvas [z, y, x]."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.group = zarr.open_group(self.path, mode="r")
+        self.meta = dict(self.group.attrs["unetflow"])
+        self.names = [entry["name"] for entry in self.meta["slices"]]
+
+    @cached_property
+    def index(self):
+        return {name: z for z, name in enumerate(self.names)}
+
+    @property
+    def normalisation(self):
+        """(mean, sd) of the data set."""
+        return self.meta["mean"], self.meta["sd"]
+
+    def shape(self, name):
+        """(y, x) of one slice."""
+        return tuple(self.meta["slices"][self.index[name]]["shape"])
+
+    def image(self, name):
+        return self._slice("0", name)
+
+    def labels(self, name):
+        """int32[y, x], or None if the slice is not annotated."""
+        if not self.meta["slices"][self.index[name]]["annotated"]:
+            return None
+        return self._slice("labels/truth/0", name)
+
+    def _slice(self, array, name):
+        height, width = self.shape(name)
+        return self.group[array][self.index[name], :height, :width]
+
+
+def write_volume(path, slices, voxel_size, unit, mean, sd):
+    """Write ``slices`` as an OME-Zarr image with the label image "truth"; what else is known goes into attributes."""
+    canvas = (len(slices), *(max(one.image.shape[axis] for one in slices) for axis in (0, 1)))
+    image = ngff.create_image(path, canvas, np.result_type(*(one.image for one in slices)), voxel_size, unit)
+    truth = ngff.create_labels(path, "truth", canvas, voxel_size, unit)
+    for z, one in enumerate(slices):
+        height, width = one.image.shape
+        image[z, :height, :width] = one.image
+        labels = np.full(canvas[1:], IGNORE, np.int32)
+        if one.labels is not None:
+            labels[:height, :width] = one.labels
+        truth[z] = labels
+    zarr.open_group(path, mode="a").attrs["unetflow"] = {
+        "mean": mean,
+        "sd": sd,
+        "voxel_size": [float(v) for v in voxel_size],
+        "unit": unit,
+        "ignore": IGNORE,
+        "slices": [
+            {
+                "name": one.name,
+                "group": one.group,
+                "part": one.part,
+                "shape": list(one.image.shape),
+                "annotated": one.labels is not None,
+            }
+            for one in slices
+        ],
+    }
+
+
+def write_chunk(path, samples, draws):
+    """Write training samples: (image, target, weight) arrays of one shape, with the drawings that made them.
+
+    Image and weight are kept as float16: three digits are more than their grey values hold, at half the disk traffic.
+    """
+    size = samples[0][0].shape
+    shape = (len(samples), *size)
+    group = ngff.create_plain(path, image=(shape, np.float16), target=(shape, np.uint8), weight=(shape, np.float16))
+    for index, sample in enumerate(samples):
+        for name, array in zip(("image", "target", "weight"), sample):
+            group[name][index] = array
+    group.attrs["draws"] = draws
+
+
+class Samples:
+    """The training samples of many chunks as one sequence of (image f32, target u8, weight f32), each [y, x]."""
+
+    def __init__(self, paths):
+        groups = [zarr.open_group(path, mode="r") for path in paths]
+        self.arrays = [tuple(group[name] for name in ("image", "target", "weight")) for group in groups]
+        self.where = [(chunk, i) for chunk, arrays in enumerate(self.arrays) for i in range(arrays[0].shape[0])]
+
+    def __len__(self):
+        return len(self.where)
+
+    def __getitem__(self, index):
+        chunk, i = self.where[index]
+        image, target, weight = (array[i] for array in self.arrays[chunk])
+        return image.astype(np.float32), target, weight.astype(np.float32)
+
+
+def read_split(path, fold):
+    """The split of one fold: dict of "train", "validation", "test", "guard" -> slice names."""
+    return json.loads(Path(path).read_text())[str(fold)]

@@ -1,0 +1,64 @@
+"""Overlap tiles (Fig. 2 of the U-Net paper): what to read, what to write, mirrored borders.
+
+            read = write + context on every side, mirrored where it leaves the image
+          +-----------------------+
+          |   +---------------+   |
+          |   |     write     |   |    the writes partition the image exactly
+          |   +---------------+   |
+          +-----------------------+
+
+Offsets are multiples of the network's stride: otherwise the pooling grid shifts from tile to tile, and tiles show.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tile:
+    """``write``: slices (y, x) of the image that this tile fills; ``read``: start and shape (y, x) of its input."""
+
+    write: tuple[slice, slice]
+    read_start: tuple[int, int]
+    read_shape: tuple[int, int]
+
+
+def tiles(shape, tile, model):
+    """All tiles of an image of ``shape`` (y, x), each writing at most ``tile`` (y, x) pixels.
+
+    Raises ValueError if the tile is not a positive multiple of ``model.stride``.
+    """
+    if any(size < 1 or size % model.stride for size in tile):
+        raise ValueError(f"a tile of {tuple(tile)} pixels shows: its sides must be multiples of {model.stride}")
+    read_shape = model.valid_shape(tuple(size + 2 * model.context for size in tile))
+    starts = [range(0, length, size) for length, size in zip(shape, tile)]
+    return [
+        Tile(
+            write=tuple(slice(s, min(s + size, length)) for s, size, length in zip(start, tile, shape)),
+            read_start=tuple(s - model.context for s in start),
+            read_shape=read_shape,
+        )
+        for start in product(*starts)
+    ]
+
+
+def fitting_tile(shape, tile, stride):
+    """``tile`` cut down to an image of ``shape``, rounded up to the stride."""
+    return tuple(min(-(-length // stride) * stride, size) for length, size in zip(shape, tile))
+
+
+def mirror_index(start, length, size):
+    """Indices ``start .. start + length`` of an axis of ``size``, mirrored at both ends without repeating the edge."""
+    index = np.arange(start, start + length)
+    if size == 1:
+        return np.zeros_like(index)
+    index = np.mod(index, 2 * (size - 1))
+    return np.minimum(index, 2 * (size - 1) - index)
+
+
+def read_window(image, start, shape):
+    """Window of ``image[y, x]`` at ``start`` of ``shape``, mirrored where it leaves the image."""
+    rows, columns = (mirror_index(s, n, size) for s, n, size in zip(start, shape, image.shape))
+    return image[np.ix_(rows, columns)]
