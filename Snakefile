@@ -26,4 +26,4 @@ rule all:
         "results/runtime.csv",
         "results/report/table1_em.csv",
         "results/report/tiling_check.csv",
-        of_runs("results/{dataset}/{fold}/{model}/model.safetensors"),
+        figures_of_runs(),

@@ -1,0 +1,69 @@
+rule evaluate:
+    """Metrics of a model on the test slices of a fold."""
+    input:
+        volume="results/{dataset}/volume.zarr",
+        prediction="results/{dataset}/{fold}/{model}/prediction.zarr",
+        segmentation="results/{dataset}/{fold}/{model}/segmentation.zarr",
+    output:
+        table="results/{dataset}/{fold}/{model}/metrics.csv",
+    log:
+        "logs/evaluate/{dataset}/{fold}/{model}.log",
+    benchmark:
+        "benchmarks/jobs/evaluate/{dataset}/{fold}/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("evaluate.py"),
+        metrics=metrics_of_dataset,
+        ids=ids_of_model,
+    script:
+        "../scripts/evaluate.py"
+
+
+rule collect_metrics:
+    """All metrics in one tidy table."""
+    input:
+        of_runs("results/{dataset}/{fold}/{model}/metrics.csv"),
+    output:
+        "results/metrics.csv",
+    log:
+        "logs/collect_metrics.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("collect.py"),
+    script:
+        "../scripts/collect.py"
+
+
+rule collect_tiling:
+    """All tiling checks in one table."""
+    input:
+        of_runs("results/{dataset}/{fold}/{model}/tiling_check.csv"),
+    output:
+        "results/report/tiling_check.csv",
+    log:
+        "logs/collect_tiling.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("collect.py"),
+    script:
+        "../scripts/collect.py"
+
+
+rule collect_runtime:
+    """Wall time, memory and GPU time of every job."""
+    input:
+        [row["benchmark"] for row in benchmarks_of_runs()],
+    output:
+        "results/runtime.csv",
+    log:
+        "logs/collect_runtime.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("collect_runtime.py"),
+        rows=benchmarks_of_runs(),
+    script:
+        "../scripts/collect_runtime.py"

@@ -30,7 +30,7 @@ def train(chunks, volume, splits, targets, model, best, history, curves, fold, d
     torch.manual_seed(description["seed"])
     network = build(**description["architecture"])
     mean, sd = volume.normalisation
-    description |= {"normalisation": {"mean": mean, "sd": sd}, "training": training}
+    description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
     key = jobs.fingerprint(description, threads, device, *(Path(p) for p in (*chunks, splits, targets)))
     with jobs.state_folder(model, key) as state:
         run = Training(network, recipe, description["seed"], device)

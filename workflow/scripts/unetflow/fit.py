@@ -115,7 +115,7 @@ class Training:
         loss.backward()
         self.optimizer.step()
         self.update_average()
-        return float(loss)
+        return loss.item()
 
     @torch.no_grad()
     def update_average(self):

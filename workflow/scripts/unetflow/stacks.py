@@ -128,3 +128,29 @@ class Samples:
 def read_split(path, fold):
     """The split of one fold: dict of "train", "validation", "test", "guard" -> slice names."""
     return json.loads(Path(path).read_text())[str(fold)]
+
+
+class Prediction:
+    """The predicted slices of a fold: probabilities [class, z, y, x] or objects [z, y, x], by slice name."""
+
+    def __init__(self, path):
+        group = zarr.open_group(path, mode="r")
+        self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
+        self.names = [entry["name"] for entry in self.meta["slices"]]
+        multiscale = group.attrs["ome"]["multiscales"][0]
+        self.voxel_size = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"][-3:]
+        self.unit = multiscale["axes"][-1].get("unit")
+
+    def shape(self, name):
+        """(y, x) of one slice."""
+        return tuple(self.meta["slices"][self.names.index(name)]["shape"])
+
+    def probability(self, name):
+        """Probability of being inside an object (class 1), float32[y, x]."""
+        height, width = self.shape(name)
+        return self.array[1, self.names.index(name), :height, :width]
+
+    def labels(self, name):
+        """Objects, int32[y, x]."""
+        height, width = self.shape(name)
+        return self.array[self.names.index(name), :height, :width]

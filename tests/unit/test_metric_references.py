@@ -1,0 +1,1 @@
+"""The metrics against the values of the reference implementations."""

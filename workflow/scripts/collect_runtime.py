@@ -1,0 +1,33 @@
+"""Wall time, memory and GPU time of every job, from Snakemake's benchmark files."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from unetflow import jobs
+
+COLUMNS = ["rule", "dataset", "fold", "model", "job", "wall_s", "peak_rss_mb", "gpu_s"]
+
+
+def collect_runtime(rows, table):
+    """Write ``table``, a row per job. Each of ``rows`` has rule, dataset, fold, model, job, the path of its benchmark
+    file and, where a GPU may have been used, of the file that names the device."""
+    records = []
+    for row in rows:
+        measured = pd.read_csv(row["benchmark"], sep="\t", na_values="-").mean(numeric_only=True)
+        gpu = measured["s"] if device_of(row.get("device_file")) == "cuda" else None
+        records.append({**row, "wall_s": measured["s"], "peak_rss_mb": measured.get("max_rss"), "gpu_s": gpu})
+    pd.DataFrame(records, columns=COLUMNS).to_csv(table, index=False)
+
+
+def device_of(path):
+    """The device noted in a model's JSON or in the attributes of a Zarr group; None without a path."""
+    if path is None:
+        return None
+    noted = json.loads(Path(path).read_text())
+    return noted.get("device") or noted.get("attributes", {}).get("unetflow", {}).get("device")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        collect_runtime(rows=snakemake.params.rows, table=snakemake.output[0])

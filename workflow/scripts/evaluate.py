@@ -1,0 +1,46 @@
+"""Metrics of one model on the test slices of a fold."""
+
+import pandas as pd
+from unetflow import jobs
+from unetflow.metrics import METRICS
+from unetflow.stacks import Prediction, Volume
+
+COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+
+
+def evaluate(volume, prediction, segmentation, table, names, ids):
+    """Write ``table``: one row per metric of ``names`` and test slice with truth, and for all of them together ("all").
+
+    ``ids`` are the values of the columns dataset, fold, model, seed. Slices without truth have no rows.
+    """
+    volume = Volume(volume)
+    found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
+    slices = [name for name in found["probability"].names if volume.labels(name) is not None]
+    labels = {name: volume.labels(name) for name in slices}
+    results = {
+        "probability": {name: found["probability"].probability(name) for name in slices},
+        "segmentation": {name: found["segmentation"].labels(name) for name in slices},
+    }
+    rows, progress = [], jobs.Progress(len(names), "metric")
+    for number, name in enumerate(names, 1):
+        metric = METRICS[name]
+        for image, members in [(one, [one]) for one in slices] + [("all", slices)] * bool(slices):
+            value = metric.function([labels[m] for m in members], [results[metric.of][m] for m in members])
+            rows.append({**ids, "image": image, "metric": name, "value": value})
+        progress(number)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame.to_csv(table, index=False)
+    for row in frame[frame["image"] == "all"].itertuples():
+        jobs.log.info(f"{row.metric} {row.value:.6g}")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        evaluate(
+            volume=snakemake.input.volume,
+            prediction=snakemake.input.prediction,
+            segmentation=snakemake.input.segmentation,
+            table=snakemake.output.table,
+            names=snakemake.params.metrics,
+            ids=snakemake.params.ids,
+        )

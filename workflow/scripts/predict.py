@@ -1,0 +1,86 @@
+"""Class probabilities of a fold's test slices, by overlap tiles."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+import zarr
+from unetflow import jobs, modelfile
+from unetflow.errors import InputError
+from unetflow.inference import predict
+from unetflow.ngff import create_image
+from unetflow.stacks import Volume, read_split
+
+CLASSES = ("background", "object")
+
+
+def predict_slices(volume, splits, model, prediction, fold, options, threads, device, key):
+    """Write ``prediction``, an OME-Zarr float32[class, z, y, x] of the fold's test slices.
+
+    options : the `prediction` entry of the configuration. key : hash of the code. Slices done by an interrupted run
+    are kept if they read back with the checksum that was noted.
+    """
+    torch.set_num_threads(threads)
+    volume, names = Volume(volume), read_split(splits, fold)["test"]
+    if not names:
+        raise InputError(f"fold {fold} of {volume.path} has no test slices; run one of the numbered folds")
+    network = modelfile.load(model, device)
+    key = jobs.fingerprint(key, options, threads, device, Path(model), Path(splits))
+    with jobs.state_folder(prediction, key) as state:
+        store, journal = state / Path(prediction).name, Journal(state / "done.json")
+        array = open_or_create(store, volume, names)
+        progress = jobs.Progress(len(names), "slice")
+        for z, name in enumerate(names):
+            height, width = volume.shape(name)
+            if not journal.holds(name, array[:, z, :height, :width]):
+                probability = predict(network, volume.image(name), tuple(options["tile"]), options["symmetries"])
+                array[:, z, :height, :width] = probability
+                journal.note(name, probability)
+            progress(z + 1)
+        shapes = [{"name": name, "shape": list(volume.shape(name))} for name in names]
+        zarr.open_group(store, mode="a").attrs["unetflow"] = {
+            "slices": shapes,
+            "device": device,
+            "model": network.description["weights_sha256"],
+        }
+        jobs.publish(store, prediction)
+
+
+def open_or_create(store, volume, names):
+    """The array of an interrupted run, or a new one."""
+    if (store / "0" / "zarr.json").is_file():
+        return zarr.open_group(store, mode="a")["0"]
+    canvas = volume.group["0"].shape[1:]
+    shape = (len(CLASSES), len(names), *canvas)
+    return create_image(store, shape, "float32", volume.meta["voxel_size"], volume.meta["unit"], CLASSES)
+
+
+class Journal:
+    """Which slices are done, with the checksum of what was written."""
+
+    def __init__(self, path):
+        self.path = path
+        self.done = json.loads(path.read_text()) if path.is_file() else {}
+
+    def holds(self, name, array):
+        return self.done.get(name) == hashlib.sha256(array.tobytes()).hexdigest()
+
+    def note(self, name, array):
+        self.done[name] = hashlib.sha256(array.tobytes()).hexdigest()
+        jobs.write_atomically(self.path, json.dumps(self.done))
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        predict_slices(
+            volume=snakemake.input.volume,
+            splits=snakemake.input.splits,
+            model=snakemake.input.model,
+            prediction=snakemake.output.prediction,
+            fold=snakemake.wildcards.fold,
+            options=snakemake.params.prediction,
+            threads=snakemake.threads,
+            device=jobs.device(snakemake.resources.get("gpu", 0)),
+            key=snakemake.params.code,
+        )

@@ -1,0 +1,40 @@
+"""A CSV as a small web page for the report."""
+
+from pathlib import Path
+
+import pandas as pd
+from unetflow import jobs
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 14px/1.5 system-ui, sans-serif; margin: 1.5em; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25em .8em; text-align: left; border-bottom: 1px solid #8886; }}
+th {{ border-bottom: 2px solid #888; }}
+</style></head><body><h1>{title}</h1>{table}</body></html>
+"""
+
+
+def show_table(table, page, title, wide):
+    """Write ``page``, HTML without anything from outside.
+
+    ``wide``: for tidy metrics, show the values over all slices only, a column per metric.
+    """
+    frame = pd.read_csv(table)
+    if wide:
+        ids = ["dataset", "fold", "model", "seed"]
+        frame = frame[frame["image"] == "all"].pivot(index=ids, columns="metric", values="value").reset_index()
+    frame.columns = [str(column).replace("_", " ") for column in frame.columns]
+    html = frame.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.4g}", border=0)
+    Path(page).write_text(PAGE.format(title=title, table=html))
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        show_table(
+            table=snakemake.input.table,
+            page=snakemake.output.page,
+            title=snakemake.params.title,
+            wide=snakemake.params.wide,
+        )

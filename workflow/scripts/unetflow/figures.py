@@ -1,0 +1,92 @@
+"""Pictures of the report: arrays and tables in, Matplotlib figures out."""
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+from skimage.segmentation import find_boundaries  # noqa: E402
+
+plt.rcParams.update({"svg.hashsalt": "unetflow", "font.size": 9, "figure.dpi": 100, "image.interpolation": "nearest"})
+CROP = 384  # pixels per side that a panel shows
+
+
+def save(figure, path):
+    """Write an SVG that is the same bytes for the same figure."""
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def panels(count, columns):
+    """A figure with ``count`` square panels without axes; returns (figure, list of axes)."""
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.8 * columns, 2.9 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, list(axes.flat)
+
+
+def show(axis, image, title, **options):
+    """One picture, its upper left `CROP` pixels."""
+    axis.imshow(image[:CROP, :CROP], **({"cmap": "gray"} | options))
+    axis.set_title(title, fontsize=9)
+
+
+def prediction_figure(slices):
+    """Image, probability and borders (truth green, found magenta) of slices: (name, image, labels or None,
+    probability, segmentation), each [y, x]."""
+    figure, axes = panels(3 * len(slices), 3)
+    for row, (name, image, labels, probability, segmentation) in enumerate(slices):
+        raw, chance, borders = axes[3 * row : 3 * row + 3]
+        show(raw, image, f"image {name}")
+        show(chance, probability, "probability of object", vmin=0, vmax=1, cmap="viridis")
+        show(borders, overlay(image, labels, segmentation), "borders: truth green, found magenta")
+    return figure
+
+
+def overlay(image, labels, segmentation):
+    """uint8[y, x, rgb]: the image with the borders of the truth (green) and of what was found (magenta)."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    grey = np.clip((image.astype(float) - low) / max(high - low, 1e-9), 0, 1)
+    rgb = np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=-1)
+    if labels is not None:
+        rgb[find_boundaries(np.maximum(labels, 0), mode="inner")] = (0, 200, 0)
+    rgb[find_boundaries(segmentation, mode="inner")] = (230, 0, 230)
+    return rgb
+
+
+def weights_figure(slices):
+    """Image, target and weight of slices: (name, image, target, weight), each [y, x]."""
+    figure, axes = panels(3 * len(slices), 3)
+    for row, (name, image, target, weight) in enumerate(slices):
+        show(axes[3 * row], image, f"image {name}")
+        show(axes[3 * row + 1], target, "target")
+        axis = axes[3 * row + 2]
+        show(axis, weight, "weight in the loss", cmap="inferno", vmin=0)
+        figure.colorbar(axis.images[0], ax=axis, shrink=0.8)
+    return figure
+
+
+def chunks_figure(samples):
+    """Augmented samples: (image, target, weight), each [y, x]."""
+    figure, axes = panels(3 * len(samples), 6)
+    for number, (image, target, weight) in enumerate(samples):
+        image_axis, target_axis, weight_axis = axes[3 * number : 3 * number + 3]
+        show(image_axis, image, f"sample {number}")
+        show(target_axis, target, "target")
+        show(weight_axis, weight, "weight", cmap="inferno", vmin=0)
+    return figure
+
+
+def learning_figure(history):
+    """Loss and, if there are any, validation curves over the steps; ``history`` as `train` writes it."""
+    has_validation = "validation_loss" in history
+    figure, axes = plt.subplots(1, 2 if has_validation else 1, figsize=(8, 3), squeeze=False, layout="constrained")
+    axes[0, 0].plot(history["step"], history["loss"], color="black", label="training samples")
+    if has_validation:
+        axes[0, 0].plot(history["step"], history["validation_loss"], color="tab:orange", label="validation slices")
+        axes[0, 1].plot(history["step"], history["validation_iou"], color="tab:orange")
+        axes[0, 1].set(xlabel="step", ylabel="IoU on validation slices", ylim=(0, 1))
+    axes[0, 0].set(xlabel="step", ylabel="weighted cross-entropy", yscale="log")
+    axes[0, 0].legend(frameon=False)
+    return figure

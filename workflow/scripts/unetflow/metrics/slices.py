@@ -1,0 +1,22 @@
+"""What metrics get: one slice, a stack, or a list of slices of different sizes."""
+
+import numpy as np
+
+
+def pairs(labels, found):
+    """List of (labels[y, x], found[y, x]) from two [y, x], two [z, y, x] or two lists of [y, x].
+
+    Raises ValueError if they don't fit together.
+    """
+    labels, found = as_slices(labels), as_slices(found)
+    if [a.shape for a in labels] != [a.shape for a in found] or any(a.ndim != 2 for a in labels):
+        raise ValueError(
+            f"truth {[a.shape for a in labels]} and result {[a.shape for a in found]} must be slices [y, x] of equal sizes"
+        )
+    return list(zip(labels, found))
+
+
+def as_slices(images):
+    if isinstance(images, np.ndarray) and images.ndim == 2:
+        return [images]
+    return [np.asarray(image) for image in images]
