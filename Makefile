@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 GPU ?= $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPU)
 
-.PHONY: run test test-kill bench lint docs env lock clean
+.PHONY: run unlock test test-kill bench lint docs env lock clean
 
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
@@ -16,6 +16,9 @@ run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/r
 
 test: $(VENV)/.stamp  ## every test; what it needs beyond Python is listed in the README
 	@$(BIN)/python -m pytest $(ARGS)
+
+unlock: $(VENV)/.stamp  ## after a kill: clear the lock and end jobs that live on (make run does it by itself)
+	@$(BIN)/python workflow/scripts/unlock.py
 
 N ?= 50
 test-kill: $(VENV)/.stamp  ## N random kills of a whole run; the results must be byte-identical

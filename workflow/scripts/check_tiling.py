@@ -20,7 +20,15 @@ def check_tiling(volume, splits, model, table, ids, fold, threads, device):
     rows = []
     for tile in (64, 128, 192):
         difference = float(np.abs(predict(network, image, tile=(tile, tile)) - whole).max())
-        rows.append({**ids, "image": name, "size": f"{image.shape[0]} x {image.shape[1]}", "tile": tile, "max_difference": difference})
+        rows.append(
+            {
+                **ids,
+                "image": name,
+                "size": f"{image.shape[0]} x {image.shape[1]}",
+                "tile": tile,
+                "max_difference": difference,
+            }
+        )
         jobs.log.info(f"tile {tile}: largest difference {difference:.2g}")
     pd.DataFrame(rows).to_csv(table, index=False)
 

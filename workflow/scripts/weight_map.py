@@ -23,7 +23,9 @@ def weight_maps(volume, splits, targets, fold, weights):
         for name, labels in parted.items():
             z, (height, width) = volume.index[name], labels.shape
             group["target"][z, :height, :width] = (labels > 0).astype(np.uint8)
-            group["weight"][z, :height, :width] = weight_map(labels, **weights, class_weights=class_weights, ignore=IGNORE)
+            group["weight"][z, :height, :width] = weight_map(
+                labels, **weights, class_weights=class_weights, ignore=IGNORE
+            )
 
 
 if __name__ == "__main__":

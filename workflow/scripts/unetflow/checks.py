@@ -45,7 +45,9 @@ def check_image(one):
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise InputError(f"image {one.name} holds NaN or infinite values; replace them")
     if image.min() == image.max():
-        raise InputError(f"image {one.name} is {image.min()} everywhere; take it out, or look whether it was read right")
+        raise InputError(
+            f"image {one.name} is {image.min()} everywhere; take it out, or look whether it was read right"
+        )
 
 
 def check_labels(one, ignore):
@@ -58,7 +60,9 @@ def check_labels(one, ignore):
     labels = labels.astype(np.int64)
     unknown = labels == (IGNORE if ignore is None else ignore)
     if (labels[~unknown] < 0).any():
-        raise InputError(f"labels of {name} hold {labels[~unknown].min()}; use 0 for background and 1, 2, ... for objects")
+        raise InputError(
+            f"labels of {name} hold {labels[~unknown].min()}; use 0 for background and 1, 2, ... for objects"
+        )
     if labels.max(initial=0) >= 2**31:
         raise InputError(f"labels of {name} hold {labels.max()}; renumber the objects 1, 2, ...")
     if unknown.all():

@@ -16,6 +16,8 @@ REFERENCES = (
     ("models", "training", "training"),
     ("models", "prediction", "prediction"),
 )
+# Kept here, so that reading the configuration need not import torch; a test compares them with the classes.
+NETWORK_OPTIONS = {"unet": ("width", "depth", "variant", "norm", "dropout")}
 
 
 def checked(config, schema):
@@ -68,7 +70,7 @@ def filled(value, schema):
 
 
 def check_references(config):
-    """Raise InputError if something names an entry that doesn't exist, or if a data set has no source."""
+    """Raise InputError if something names an entry that is missing or unfit, or if a data set has no source."""
     for section, key, target in REFERENCES:
         for name, entry in config[section].items():
             known(f"{section}/{name}/{key}", entry[key], config[target])
@@ -76,17 +78,52 @@ def check_references(config):
         if dataset["format"] != "generated" and not (dataset["path"] or dataset["download"]):
             raise InputError(f"config: datasets/{name} has neither path nor download; say where its files are")
     for index, run in enumerate(config["runs"]):
-        known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
-        for model in run["models"]:
-            known(f"runs/{index}/models", model, config["models"])
-        split = config["datasets"][run["dataset"]]["split"]
-        if split["method"] != "groups" and any(f != "all" and f >= split["folds"] for f in run["folds"]):
-            raise InputError(
-                f"config: runs/{index}/folds names fold {max(f for f in run['folds'] if f != 'all')}, but "
-                f"{run['dataset']} has folds 0 to {split['folds'] - 1}; change one of them"
-            )
+        check_run(config, index, run)
     for name in config["report"]["table1"]:
         known("report/table1", name, config["datasets"])
+    for name in config["models"]:
+        check_model(config, name)
+
+
+def check_run(config, index, run):
+    """Raise InputError if a run names a data set, model or fold that isn't there."""
+    known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
+    for model in run["models"]:
+        known(f"runs/{index}/models", model, config["models"])
+    dataset = config["datasets"][run["dataset"]]
+    folds = dataset["split"]["folds"]
+    if dataset["split"]["method"] != "groups" and any(fold != "all" and fold >= folds for fold in run["folds"]):
+        raise InputError(
+            f"config: runs/{index}/folds names fold {max(f for f in run['folds'] if f != 'all')}, but {run['dataset']} "
+            f"has folds 0 to {folds - 1}; change one of them"
+        )
+    if "all" in run["folds"] and dataset["format"] != "isbi2012":
+        raise InputError(
+            f"config: runs/{index}/folds names fold 'all', but only isbi2012 data sets have official test images to "
+            f"predict; name numbered folds"
+        )
+
+
+def check_model(config, name):
+    """Raise InputError if a recipe's network can't be built, trained on its samples or applied with its tile."""
+    model = config["models"][name]
+    options = NETWORK_OPTIONS[model["network"]]
+    for option in model["options"]:
+        known(f"models/{name}/options", option, options)
+    stride = 2 ** model["options"].get("depth", 4)
+    least = 12 * stride - 7  # the smallest input with an output, 2 * context + 1
+    size = config["augmentations"][model["augmentation"]]["input"]
+    if size < least + stride:
+        raise InputError(
+            f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
+            f"{least + stride} pixels; enlarge the input or lower the depth"
+        )
+    tile = config["prediction"][model["prediction"]]["tile"]
+    if any(side % stride for side in tile):
+        raise InputError(
+            f"config: prediction/{model['prediction']}/tile is {tile}, but for models/{name} its sides must be "
+            f"multiples of {stride}, or tiles would show"
+        )
 
 
 def known(where, name, entries):

@@ -46,12 +46,15 @@ def _transfer(url, part, timeout, progress):
     known = Path(f"{part}.json")
     before = json.loads(known.read_text()) if known.is_file() and part.is_file() else {}
     have = part.stat().st_size if before.get("url") == url and before.get("version") else 0
-    headers = {"Range": f"bytes={have}-", "If-Range": before["version"]} if have else {}
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": before["version"]}
     with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
         if answer.status_code == 416:  # nothing is missing, or the part is longer than the file
             part.unlink()
             raise ConnectionError("the server refused to resume")
         answer.raise_for_status()
+        answer.raw.enforce_content_length = False  # keep what came before a break; the length is checked below
         resumed = answer.status_code == 206
         have = have if resumed else 0
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
@@ -99,7 +102,9 @@ def unpack(archive, folder, max_bytes):
         for member in opened.infolist():
             target = PurePosixPath(member.filename.replace("\\", "/"))
             if target.is_absolute() or ".." in target.parts or ":" in target.parts[0]:
-                raise InputError(f"{archive} holds the path {member.filename!r}, which leaves its folder; don't trust it")
+                raise InputError(
+                    f"{archive} holds the path {member.filename!r}, which leaves its folder; don't trust it"
+                )
             if member.external_attr >> 28 == 0xA:
                 raise InputError(f"{archive} holds the link {member.filename!r}; unpack it by hand if you trust it")
             if member.is_dir():
@@ -110,6 +115,6 @@ def unpack(archive, folder, max_bytes):
                     left -= len(block)
                     if left < 0:
                         raise InputError(
-                            f"{archive} unpacks to more than {max_bytes / 1e9:g} GB; raise download/max_gb if that is right"
+                            f"{archive} unpacks to more than {max_bytes / 1e9:g} GB; raise download/max_gb to allow it"
                         )
                     copy.write(block)

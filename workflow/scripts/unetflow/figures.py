@@ -3,9 +3,9 @@
 import matplotlib
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from skimage.segmentation import find_boundaries  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+from skimage.segmentation import find_boundaries
 
 plt.rcParams.update({"svg.hashsalt": "unetflow", "font.size": 9, "figure.dpi": 100, "image.interpolation": "nearest"})
 CROP = 384  # pixels per side that a panel shows

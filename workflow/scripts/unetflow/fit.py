@@ -1,5 +1,6 @@
 """The training loop: one recipe, one stream of samples, resumable to the bit."""
 
+import copy
 import json
 import math
 import os
@@ -104,7 +105,9 @@ class Training:
         # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
         image = centre_crop(image, largest_valid(model, image.shape[-2:]))
         shape = tuple(n - 2 * model.context for n in image.shape[-2:])
-        image, target, weight = (a.to(self.device) for a in (image, centre_crop(target, shape), centre_crop(weight, shape)))
+        image, target, weight = (
+            a.to(self.device) for a in (image, centre_crop(target, shape), centre_crop(weight, shape))
+        )
         torch.manual_seed(int(np.random.default_rng([self.seed, self.step, 1]).integers(2**31)))  # dropout
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
@@ -129,7 +132,11 @@ class Training:
 
     def record(self, validate, report):
         """Add a row to the history, and remember the weights if they are the best so far on the validation part."""
-        row = {"step": self.step, "loss": float(np.mean(self.losses)), "learning_rate": learning_rate(self.recipe, self.step - 1)}
+        row = {
+            "step": self.step,
+            "loss": float(np.mean(self.losses)),
+            "learning_rate": learning_rate(self.recipe, self.step - 1),
+        }
         self.losses = []
         row |= validate(self.averaged())
         earlier = [r["validation_loss"] for r in self.history if "validation_loss" in r]
@@ -140,8 +147,6 @@ class Training:
 
     def averaged(self):
         """The network with the averaged weights, in evaluation mode; a copy."""
-        import copy
-
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.average)
         return model.eval()
@@ -166,15 +171,23 @@ class Training:
         with safe_open(path, "pt", device=str(self.device)) as file:
             meta = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
-        self.model.load_state_dict(part("model."))
-        self.average, self.best = part("average."), part("best.")
+        self.model.load_state_dict(_part(tensors, "model."))
+        self.average, self.best = _part(tensors, "average."), _part(tensors, "best.")
         state = {}
-        for name, tensor in part("optimizer.").items():
+        for name, tensor in _part(tensors, "optimizer.").items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.step, self.history, self.losses = int(meta["step"]), json.loads(meta["history"]), json.loads(meta["losses"])
+        self.step, self.history, self.losses = (
+            int(meta["step"]),
+            json.loads(meta["history"]),
+            json.loads(meta["losses"]),
+        )
+
+
+def _part(tensors, prefix):
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def make_optimizer(model, recipe):

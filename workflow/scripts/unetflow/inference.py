@@ -64,5 +64,3 @@ def softmax(model, window):
     parameter = next(model.parameters())
     inputs = torch.from_numpy(np.ascontiguousarray(window))[None, None].to(parameter.device, parameter.dtype)
     return torch.softmax(model(inputs).float(), dim=1)[0].cpu().numpy()
-
-

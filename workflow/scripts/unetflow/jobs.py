@@ -26,7 +26,9 @@ def job(snakemake):
     name = " ".join([snakemake.rule, *snakemake.wildcards])
     handlers = [logging.StreamHandler(sys.stderr)]
     handlers += [logging.FileHandler(path, mode="w") for path in snakemake.log]
-    logging.basicConfig(level=logging.INFO, format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    logging.basicConfig(
+        level=logging.INFO, format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers
+    )
     try:
         yield
     except InputError as error:
@@ -58,14 +60,16 @@ class Progress:
 
 
 def device(gpu):
-    """"cuda" if a GPU was promised to the job, else "cpu". Raises InputError if it was promised and is not there."""
+    """ "cuda" if a GPU was promised to the job, else "cpu". Raises InputError if it was promised and is not there."""
     if not gpu:
         return "cpu"
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
-    raise InputError("a GPU was promised (--resources gpu=1) but PyTorch sees none; run with --resources gpu=0 for the CPU")
+    raise InputError(
+        "a GPU was promised (--resources gpu=1) but PyTorch sees none; run with --resources gpu=0 for the CPU"
+    )
 
 
 def fingerprint(*parts):

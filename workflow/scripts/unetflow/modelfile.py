@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from .errors import InputError
 from .models import build
@@ -15,7 +16,7 @@ from .models import build
 def save(path, weights, description):
     """Write ``weights`` (name -> tensor) to ``path`` and ``description`` with their sha256 to the JSON beside it."""
     path = Path(path)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path)
+    path.write_bytes(to_bytes({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}))
     described = description | {"weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     path.with_suffix(".json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
 
@@ -50,4 +51,6 @@ def describe(path):
     try:
         return json.loads(path.with_suffix(".json").read_text())
     except json.JSONDecodeError as error:
-        raise InputError(f"{path.with_suffix('.json')} is not JSON ({error}); take the one made with the weights") from error
+        raise InputError(
+            f"{path.with_suffix('.json')} is not JSON ({error}); take the one made with the weights"
+        ) from error

@@ -45,7 +45,7 @@ def read_ctc(folder, options):
     Where the tracking markers of a frame show cells that its segmentation leaves out, unlabelled pixels are unknown.
     """
     slices = []
-    for truth in sorted(Path(folder).rglob("man_seg*.tif")):
+    for truth in sorted(Path(folder).rglob("*_GT/SEG/man_seg*.tif")):
         frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
         if frame is None:
             raise InputError(f"{truth} is a 3-D truth (man_seg_TTT_ZZZ), which this reader does not know; use 2-D sets")

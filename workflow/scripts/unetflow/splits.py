@@ -49,7 +49,9 @@ def make_splits(slices, method, folds, guard=0, validation=0, seed=0):
     if method != "groups" and not 2 <= folds <= len(names):
         raise InputError(f"folds: {folds} can't be made of {len(names)} annotated slices; choose 2 to {len(names)}")
     if method == "groups" and len(set(groups)) < 2:
-        raise InputError(f"split method groups needs two groups or more, there is only {groups[0]!r}; use slabs or images")
+        raise InputError(
+            f"split method groups needs two groups or more, there is only {groups[0]!r}; use slabs or images"
+        )
     splits = {str(k): s for k, s in enumerate(METHODS[method](names, groups, folds, guard, validation, seed))}
     official = [s["name"] for s in slices if s["part"] == "test"]
     splits["all"] = {"train": names, "validation": [], "test": official, "guard": []}

@@ -5,7 +5,8 @@ membranes fade; in the cells-like images cells touch, and differ from the backgr
 """
 
 import numpy as np
-from scipy.ndimage import binary_erosion, distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import label as connected_components
 from scipy.spatial import KDTree
 
 
@@ -60,38 +61,41 @@ def cell_images(slices=12, size=256, cells=16, seed=0):
 
 
 def _cell_image(rng, size, cells):
-    labels = np.zeros((size, size), np.int32)
-    at = rng.uniform(0, size, 2)
-    for cell in range(1, cells + 1):
-        # Half of the cells lie beside the one before, so that many touch.
-        at = at + rng.normal(0, 0.1 * size, 2) if rng.random() < 0.5 else rng.uniform(0, size, 2)
-        bump = 1 + 0.25 * smooth_noise(rng, (size, size), 0.05 * size)
-        radius = ellipse_radius(labels.shape, at, rng.uniform(0.05, 0.1, 2) * size, rng.uniform(0, np.pi)) * bump
-        labels[(radius < 1) & (labels == 0)] = cell
-    labels = keep_largest_pieces(labels)
-    background = 0.5 + 0.08 * smooth_noise(rng, (size, size), 0.25 * size)
-    grey = background + 0.03 * smooth_noise(rng, (size, size), 0.01 * size)
-    texture = 0.12 * smooth_noise(rng, (size, size), 1.5)
-    edge = np.zeros((size, size))
+    labels = _touching_cells(rng, size, cells)
+    grey = 0.5 + 0.08 * smooth_noise(rng, (size, size), 0.25 * size) + 0.02 * smooth_noise(rng, (size, size), 2.0)
+    texture = 0.07 * smooth_noise(rng, (size, size), 1.5)
     for cell in np.unique(labels[labels > 0]):
-        depth = distance_transform_edt(labels == cell)
-        edge += np.where(depth > 0, 0.12 * np.exp(-depth / 1.5), 0)
-        grey = np.where(depth > 0, grey + rng.normal(-0.04, 0.03) - 0.1 * (depth > 0.65 * depth.max()), grey)
-    halo = 0.15 * np.exp(-distance_transform_edt(labels == 0) / 3) * (labels == 0)
-    grey = grey + np.where(labels > 0, texture, 0) + halo - edge
+        depth = distance_transform_edt(labels == cell)  # pixels from the border of the cell, inwards
+        nucleus = depth > 0.6 * depth.max()
+        body = rng.normal(-0.03, 0.03) - 0.08 * nucleus + texture - 0.2 * np.exp(-depth / 1.5)
+        grey += np.where(depth > 0, body, 0)
+    halo = 0.15 * np.exp(-distance_transform_edt(labels == 0) / 3)
+    grey += np.where(labels == 0, halo, 0)
     return as_uint8(gaussian_filter(grey, 0.7) + rng.normal(0, 0.03, grey.shape)), labels
 
 
-def keep_largest_pieces(labels, least=80):
-    """``labels`` int32[y, x] with each object reduced to its largest 4-connected piece; smaller ones than ``least`` go."""
-    from skimage.measure import label, regionprops
+def _touching_cells(rng, size, cells):
+    """int32[y, x]: uneven ellipses, half of them beside the one before; of overlaps the earlier cell keeps its part."""
+    labels = np.zeros((size, size), np.int32)
+    at = rng.uniform(0, size, 2)
+    for cell in range(1, cells + 1):
+        at = at + rng.normal(0, 0.12 * size, 2) if rng.random() < 0.5 else rng.uniform(0, size, 2)
+        bump = 1 + 0.2 * smooth_noise(rng, (size, size), 0.05 * size)
+        radius = ellipse_radius(labels.shape, at, rng.uniform(0.05, 0.1, 2) * size, rng.uniform(0, np.pi)) * bump
+        inside = radius < 1
+        if (inside & (labels > 0)).sum() <= 0.2 * inside.sum():
+            labels[inside & (labels == 0)] = cell
+    return keep_largest_pieces(labels)
 
+
+def keep_largest_pieces(labels, least=60):
+    """``labels`` int32[y, x] with each object cut down to its largest 4-connected piece; pieces below ``least`` go."""
     result = np.zeros_like(labels)
     for cell in np.unique(labels[labels > 0]):
-        pieces = label(labels == cell, connectivity=1)
-        largest = max(regionprops(pieces), key=lambda piece: piece.area)
-        if largest.area >= least and binary_erosion(pieces == largest.label).any():
-            result[pieces == largest.label] = cell
+        pieces, _ = connected_components(labels == cell)
+        sizes = np.bincount(pieces.ravel())[1:]
+        if sizes.max() >= least:
+            result[pieces == 1 + sizes.argmax()] = cell
     return result
 
 

@@ -1,4 +1,4 @@
-"""Metrics by name, each a function of lists of slices, so that one call gives one slice's value or the whole stack's."""
+"""Metrics by name: functions of lists of slices, so that one call gives a slice's value or the whole stack's."""
 
 from typing import NamedTuple
 

@@ -10,9 +10,8 @@ def pairs(labels, found):
     """
     labels, found = as_slices(labels), as_slices(found)
     if [a.shape for a in labels] != [a.shape for a in found] or any(a.ndim != 2 for a in labels):
-        raise ValueError(
-            f"truth {[a.shape for a in labels]} and result {[a.shape for a in found]} must be slices [y, x] of equal sizes"
-        )
+        shapes = [a.shape for a in labels], [a.shape for a in found]
+        raise ValueError(f"truth {shapes[0]} and result {shapes[1]} must be slices [y, x] of equal sizes")
     return list(zip(labels, found))
 
 

@@ -1,0 +1,78 @@
+"""Writes docs/configuration.md from the schema (`make docs`); a test fails where the page has fallen behind."""
+
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/configuration.md"
+HEAD = """# Configuration
+
+Made from `workflow/schemas/config.schema.yaml` by `make docs`; edit the descriptions there.
+
+{description}
+
+A key without a default must be given. Unknown keys and values are refused before anything runs.
+"""
+
+
+def page(schema):
+    """The whole page as Markdown."""
+    sections = [section(name, part) for name, part in schema["properties"].items()]
+    return "\n".join([HEAD.format(description=schema["description"].strip()), *sections])
+
+
+def section(name, schema):
+    lines = [f"## `{name}`", "", sentence(schema), ""]
+    entry = schema.get("additionalProperties") or schema.get("items") or schema
+    if isinstance(entry, dict) and (entry.get("properties") or "items" in entry):
+        lines += table(entry)
+    return "\n".join(lines)
+
+
+def table(schema):
+    lines = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
+    lines += list(rows("", schema)) or [f"| (list) | {values(schema)} | | {sentence(schema)} |"]
+    return [*lines, ""]
+
+
+def rows(prefix, schema):
+    """Table rows of a map and of the maps in it."""
+    for name, part in schema.get("properties", {}).items():
+        required = name in schema.get("required", [])
+        default = "" if required or "default" not in part else f"`{plain(part['default'])}`"
+        yield f"| `{prefix}{name}` | {values(part)} | {default} | {sentence(part)} |"
+        for form in [part, *part.get("oneOf", [])]:
+            yield from rows(f"{prefix}{name}.", form)
+
+
+def values(schema):
+    """What a key may hold, in few words."""
+    if "const" in schema:
+        return f"`{plain(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{plain(value)}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(values(part) for part in schema["anyOf"])
+    kind = schema.get("type", "map")
+    kind = " or ".join(kind) if isinstance(kind, list) else kind
+    kind = {"object": "map", "array": "list"}.get(kind, kind)
+    if kind == "list" and "items" in schema:
+        kind = f"list of: {values(schema['items'])}"
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    limits = ", ".join(f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema)
+    return f"{kind} {limits}".strip()
+
+
+def sentence(schema):
+    return schema.get("description", "").strip().replace("|", "\\|")
+
+
+def plain(value):
+    """A value as YAML would have it, on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+
+
+if __name__ == "__main__":
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    PAGE.write_text(page(schema))

@@ -1,0 +1,73 @@
+"""What `prepare` refuses, and what it says of what it accepts."""
+
+import numpy as np
+import pytest
+from unetflow.checks import check_slices
+from unetflow.errors import InputError
+from unetflow.stacks import Slice
+from unetflow.weights import IGNORE
+
+
+def grey(dtype=np.uint8):
+    return np.arange(48).reshape(6, 8).astype(dtype)
+
+
+def one(image=None, labels=None, name="a"):
+    if labels is None:
+        labels = np.zeros((6, 8), int)
+        labels[1:3, 1:3], labels[4, 5:7] = 1, 2
+    return Slice(name, "g", grey() if image is None else image, labels)
+
+
+def nan_image():
+    image = grey(np.float32)
+    image[2, 2] = np.nan
+    return image
+
+
+BAD = {
+    "no slices": ([], "holds no image"),
+    "two of one name": ([one(), one()], "two slices are called 'a'"),
+    "NaN": ([one(nan_image())], "image a holds NaN"),
+    "constant": ([one(np.zeros((6, 8), np.uint8))], "image a is 0 everywhere"),
+    "complex": ([one(grey(np.complex64))], "type complex64"),
+    "shape": ([one(labels=np.zeros((5, 8), int))], r"labels of a are \(5, 8\) but the image is \(6, 8\)"),
+    "fractions": ([one(labels=np.full((6, 8), 0.5))], "not whole numbers"),
+    "negative": ([one(labels=np.full((6, 8), -3))], "hold -3"),
+    "huge ids": ([one(labels=np.full((6, 8), 2**40))], "renumber"),
+    "nothing known": ([one(labels=np.full((6, 8), IGNORE))], "say nothing"),
+    "no labels": ([Slice("a", "g", grey(), None)], "no labels at all"),
+    "binary as instances": ([one(labels=np.eye(6, 8, dtype=int)[:, ::-1] * 255)], "binary masks"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_with_a_sentence(case):
+    slices, message = BAD[case]
+    with pytest.raises(InputError, match=message):
+        check_slices(slices, "instances", None)
+
+
+def test_binary_masks_become_instances_and_unknown_pixels_stay():
+    labels = np.zeros((6, 8), np.uint8)
+    labels[1:3, 1:3] = labels[4:, 5:] = 255
+    labels[0] = 7
+    slices = [one(labels=labels)]
+    check_slices(slices, "binary", ignore=7)
+    assert slices[0].labels.dtype == np.int32
+    assert set(np.unique(slices[0].labels)) == {IGNORE, 0, 1, 2}
+
+
+def test_findings():
+    broken = np.zeros((6, 8), int)
+    broken[0, 0] = broken[5, 7] = 4
+    broken[2, 2] = 9
+    rows = dict(check_slices([one(), one(grey(np.uint16) * 50, broken, "b")], "instances", None))
+    assert rows["slices"] == "2, of which 2 annotated"
+    assert rows["objects"].startswith("4 ")
+    assert rows["suspicious"].startswith("1 objects consist of several pieces")
+
+
+def test_12_bit_data_is_named():
+    rows = dict(check_slices([one(grey(np.uint16) * 80)], "instances", None))
+    assert "12 bit" in rows["bit depth"]

@@ -1,0 +1,126 @@
+"""Training: the loss, the schedule, learning at all, and going on after an interruption to the same bytes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from unetflow import models
+from unetflow.fit import Recipe, Training, largest_valid, learning_rate
+from unetflow.losses import weighted_cross_entropy
+
+
+def small(seed=0):
+    torch.manual_seed(seed)
+    return models.build("unet", width=4, depth=1, norm="batch", dropout=0.2)
+
+
+def samples(count=5, size=36):
+    """Bright squares on noise; the target is the square."""
+    rng, result = np.random.default_rng(0), []
+    for _ in range(count):
+        target = np.zeros((size, size), np.uint8)
+        y, x = rng.integers(4, size - 16, 2)
+        target[y : y + 12, x : x + 12] = 1
+        image = (target * 2 - 1 + rng.normal(0, 0.3, target.shape)).astype(np.float32)
+        result.append((image, target, np.ones((size, size), np.float32)))
+    return result
+
+
+RECIPE = Recipe(
+    steps=12, optimizer="adamw", learning_rate=0.01, average=0.9, symmetries=True, validate_every=5, checkpoint_every=4
+)
+
+
+def trained(recipe, checkpoint, stop_after=None, validate=lambda network: {}):
+    class StopError(Exception):
+        pass
+
+    def report(step, seen):
+        if step == stop_after and not isinstance(seen, dict):
+            raise StopError
+
+    run = Training(small(), recipe, seed=3, device="cpu")
+    try:
+        run.run(samples(), validate, checkpoint, report)
+    except StopError:
+        pass
+    return run
+
+
+def state_bytes(run):
+    return {name: tensor.numpy().tobytes() for name, tensor in (*run.model.state_dict().items(), *run.average.items())}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("stop_after", [1, 4, 6, 11])
+def test_resumed_training_ends_with_the_same_bytes(tmp_path, optimizer, stop_after):
+    recipe = Recipe(**{**RECIPE.__dict__, "optimizer": optimizer})
+    straight = trained(recipe, tmp_path / "straight")
+    trained(recipe, tmp_path / "broken", stop_after)
+    resumed = trained(recipe, tmp_path / "broken")
+    assert resumed.step == straight.step == recipe.steps
+    assert state_bytes(resumed) == state_bytes(straight)
+    assert resumed.history == straight.history
+
+
+def test_another_seed_trains_otherwise(tmp_path):
+    one, other = (Training(small(), RECIPE, seed, "cpu") for seed in (1, 2))
+    for run in (one, other):
+        run.run(samples(), lambda network: {}, tmp_path / str(run.seed), lambda *seen: None)
+    assert state_bytes(one) != state_bytes(other)
+
+
+def test_it_learns(tmp_path):
+    run = trained(Recipe(steps=60, optimizer="adamw", learning_rate=0.01, validate_every=10), tmp_path / "c")
+    assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
+
+
+def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
+    losses = iter([3.0, 1.0, 2.0])
+    weights = []
+
+    def validate(network):
+        weights.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return {"validation_loss": next(losses)}
+
+    run = trained(RECIPE, tmp_path / "c", validate=validate)
+    assert [row["validation_loss"] for row in run.history] == [3.0, 1.0, 2.0]
+    assert all(torch.equal(run.best[name], tensor) for name, tensor in weights[1].items())
+
+
+def test_loss_is_the_weighted_mean_of_log_probabilities():
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(2, 3, 5, 4)))
+    target, weight = rng.integers(0, 3, (2, 5, 4)).astype(np.uint8), rng.random((2, 5, 4))
+    weight[0, 0] = 0
+    target[0, 0] = 255  # unknown pixels may hold anything
+    total = 0.0
+    for n, y, x in np.ndindex(2, 5, 4):
+        if weight[n, y, x]:
+            p = np.exp(logits[n, :, y, x].numpy())
+            total -= weight[n, y, x] * math.log(p[target[n, y, x]] / p.sum())
+    ours = weighted_cross_entropy(logits, torch.from_numpy(target), torch.from_numpy(weight))
+    assert ours.item() == pytest.approx(total / weight.sum(), rel=1e-5)
+
+
+def test_a_tile_without_known_pixels_costs_nothing():
+    zero = weighted_cross_entropy(
+        torch.randn(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.uint8), torch.zeros(1, 3, 3)
+    )
+    assert zero.item() == 0
+
+
+def test_schedule():
+    recipe = Recipe(steps=110, learning_rate=1.0, schedule="cosine", warmup=10)
+    assert learning_rate(recipe, 0) == pytest.approx(0.1)
+    assert learning_rate(recipe, 10) == 1.0
+    assert learning_rate(recipe, 60) == pytest.approx(0.5)
+    assert learning_rate(recipe, 109) < 0.001
+    assert learning_rate(Recipe(steps=10, learning_rate=0.3), 9) == 0.3
+
+
+def test_largest_valid_input():
+    network = models.build("unet", width=1, depth=4)
+    assert largest_valid(network, (572, 587)) == (572, 572)
+    assert largest_valid(network, (588, 190)) == (588, 188)

@@ -1,0 +1,106 @@
+"""Law 1: tiles don't show."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unetflow import inference, models, symmetries, tiles
+
+
+@pytest.fixture(scope="module", params=["none", "batch"])
+def network(request):
+    torch.manual_seed(1)
+    network = models.build("unet", width=4, depth=2, norm=request.param).train()
+    with torch.no_grad():
+        network(torch.randn(2, 1, 60, 60))  # gives the normalisation layers statistics of their own
+    return network.eval()
+
+
+def whole(network, image):
+    """The network on the whole image at once, mirrored by NumPy."""
+    context, (height, width) = network.context, image.shape
+    shape = network.valid_shape((height + 2 * context, width + 2 * context))
+    after = [n - size - context for n, size in zip(shape, image.shape)]
+    padded = np.pad(image, [(context, after[0]), (context, after[1])], mode="reflect")
+    with torch.inference_mode():
+        probability = torch.softmax(network(torch.from_numpy(padded)[None, None].float()), 1)[0].numpy()
+    return probability[:, :height, :width]
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_shape_and_any_tile_equal_the_whole_image(network, data):
+    height, width = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70))
+    tile = tuple(4 * data.draw(st.integers(1, 20)) for _ in range(2))
+    image = np.random.default_rng(height * width).normal(size=(height, width)).astype(np.float32)
+    result = inference.predict(network, image, tile=tile)
+    assert result.shape == (2, height, width) and result.dtype == np.float32
+    np.testing.assert_allclose(result, whole(network, image), atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_tiles_dont_show_under_symmetries_either(network, data):
+    image = np.random.default_rng(0).normal(size=(data.draw(st.integers(5, 50)), data.draw(st.integers(5, 50))))
+    tile = tuple(4 * data.draw(st.integers(1, 12)) for _ in range(2))
+    names = data.draw(st.lists(st.sampled_from(list(symmetries.SYMMETRIES)), min_size=1, unique=True))
+    one, other = (inference.predict(network, image, tile=t, tta=names) for t in (tile, (64, 64)))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_average_over_symmetries_equals_the_average_of_turned_images(network):
+    """On an image whose mirrored border and pooling grid are themselves symmetric."""
+    size = 4 * 6 + (network.valid_shape((1, 1))[0] - 2 * network.context)  # output sizes are congruent to this
+    image = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    names = list(symmetries.SYMMETRIES)
+    mean = np.mean(
+        [symmetries.undo(n, whole(network, np.ascontiguousarray(symmetries.apply(n, image)))) for n in names], axis=0
+    )
+    np.testing.assert_allclose(inference.predict(network, image, tta=names), mean, atol=1e-5)
+
+
+def test_stacks_and_normalisation(network):
+    stack = np.random.default_rng(0).integers(0, 255, (3, 21, 17), np.uint8)
+    network.normalisation = (100.0, 50.0)
+    try:
+        result = inference.predict(network, stack)
+        assert result.shape == (2, 3, 21, 17)
+        np.testing.assert_allclose(result[:, 1], whole(network, (stack[1].astype(np.float32) - 100) / 50), atol=1e-5)
+    finally:
+        del network.normalisation
+
+
+def test_tiles_that_would_show_are_refused(network):
+    with pytest.raises(ValueError, match="multiples of 4"):
+        inference.predict(network, np.zeros((64, 64)), tile=(30, 32))
+    with pytest.raises(ValueError, match="not empty"):
+        inference.predict(network, np.zeros((0, 64)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 9), st.integers(1, 9))
+def test_writes_partition_the_image(height, width, rows, columns):
+    network = models.build("unet", width=1, depth=2)
+    written = np.zeros((height, width), int)
+    for tile in tiles.tiles((height, width), (4 * rows, 4 * columns), network):
+        written[tile.write] += 1
+        assert tile.read_shape == network.valid_shape(tile.read_shape)
+    assert (written == 1).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 12), st.integers(-40, 40), st.integers(1, 60))
+def test_mirror_index_is_numpys_reflection(size, start, length):
+    reflected = np.pad(np.arange(size), 200, mode="reflect")
+    np.testing.assert_array_equal(
+        tiles.mirror_index(start, length, size), reflected[200 + start : 200 + start + length]
+    )
+
+
+def test_symmetries_are_eight_and_undone():
+    array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    images = [symmetries.apply(name, array) for name in symmetries.SYMMETRIES]
+    assert len({(i.shape, i.tobytes()) for i in images}) == 8
+    for name, image in zip(symmetries.SYMMETRIES, images):
+        np.testing.assert_array_equal(symmetries.undo(name, image), array)

@@ -1,0 +1,109 @@
+"""What all scripts share: state that outlives a kill, results that are whole or not there, sentences for mistakes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from unetflow import jobs
+from unetflow.errors import InputError
+
+
+def test_state_outlives_a_failure_and_goes_at_success(tmp_path):
+    output = tmp_path / "model"
+    with pytest.raises(RuntimeError), jobs.state_folder(output, "k1") as state:
+        (state / "checkpoint").write_text("half")
+        raise RuntimeError
+    with jobs.state_folder(output, "k1") as state:
+        assert (state / "checkpoint").read_text() == "half"
+    assert not list(tmp_path.iterdir())
+
+
+def test_state_of_other_code_or_input_is_thrown_away(tmp_path):
+    with pytest.raises(RuntimeError), jobs.state_folder(tmp_path / "model", "old") as state:
+        (state / "checkpoint").write_text("half")
+        raise RuntimeError
+    with jobs.state_folder(tmp_path / "model", "new") as state:
+        assert [f.name for f in state.iterdir()] == ["owner.json"]
+        assert [f.name for f in tmp_path.iterdir()] == [".model.new"]
+
+
+def test_an_orphan_that_still_writes_is_ended(tmp_path):
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); from unetflow import jobs\n"
+        "with jobs.state_folder(sys.argv[2], 'k'): print('in', flush=True); time.sleep(60)"
+    )
+    scripts = Path(jobs.__file__).parents[1]
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", code, str(scripts), str(tmp_path / "model")], stdout=subprocess.PIPE
+    )
+    assert orphan.stdout.readline() == b"in\n"
+    with jobs.state_folder(tmp_path / "model", "k"):
+        assert orphan.wait(10) == -9
+    orphan.stdout.close()
+
+
+def test_results_are_whole_or_not_there(tmp_path):
+    with pytest.raises(RuntimeError), jobs.made_whole(tmp_path / "a.zarr") as path:
+        path.mkdir()
+        (path / "half").write_text("x")
+        raise RuntimeError
+    assert not (tmp_path / "a.zarr").exists()
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr/stale").write_text("x")
+    with jobs.made_whole(tmp_path / "a.zarr") as path:
+        assert not path.exists(), "what the failed job left is gone"
+        path.mkdir()
+        (path / "whole").write_text("x")
+    assert [f.name for f in (tmp_path / "a.zarr").iterdir()] == ["whole"]
+    assert [f.name for f in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_fingerprints_follow_contents_not_times(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/x").write_text("1")
+    first = jobs.fingerprint(tmp_path / "d", {"a": 1})
+    os.utime(tmp_path / "d/x", (1, 1))
+    (tmp_path / "d/.snakemake_timestamp").touch()
+    assert jobs.fingerprint(tmp_path / "d", {"a": 1}) == first
+    assert jobs.fingerprint(tmp_path / "d", {"a": 2}) != first
+    (tmp_path / "d/x").write_text("2")
+    assert jobs.fingerprint(tmp_path / "d", {"a": 1}) != first
+
+
+def test_a_promised_gpu_that_is_missing_stops_the_run(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert jobs.device(0) == "cpu"
+    with pytest.raises(InputError, match="--resources gpu=0"):
+        jobs.device(1)
+
+
+@pytest.mark.parametrize(
+    ("raised", "traceback"), [("InputError('say.tif is bad; mend it')", False), ("KeyError('x')", True)]
+)
+def test_bad_input_ends_with_one_sentence(tmp_path, raised, traceback):
+    code = (
+        "import sys; from types import SimpleNamespace; sys.path.insert(0, sys.argv[1]); from unetflow import jobs\n"
+        "from unetflow.errors import InputError\n"
+        f"with jobs.job(SimpleNamespace(rule='prepare', wildcards=['em'], log=[sys.argv[2]])): raise {raised}"
+    )
+    arguments = [sys.executable, "-c", code, str(Path(jobs.__file__).parents[1]), str(tmp_path / "log")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert ("Traceback" in done.stderr) == traceback
+    assert (tmp_path / "log").read_text() == done.stderr
+    if not traceback:
+        assert done.stderr.rstrip().endswith("prepare em: say.tif is bad; mend it") and done.stderr.count("\n") == 1
+
+
+def test_progress_says_the_time_left(caplog):
+    caplog.set_level("INFO", "unetflow")
+    progress = jobs.Progress(3, "slice", every=0)
+    for done in (1, 2, 3):
+        progress(done, ", fine")
+        time.sleep(0.01)
+    assert [r.message for r in caplog.records][-1] == "slice 3 of 3, 00:00:00 left, fine"

@@ -1,0 +1,34 @@
+"""Objects from probabilities."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skimage.measure import label
+from unetflow.objects import segment
+from unetflow.weights import separate_touching
+
+maps = arrays(np.float32, (9, 11), elements=st.sampled_from([0.0, 0.4, 0.5, 0.6, 1.0]))
+
+
+@settings(max_examples=80, deadline=None)
+@given(maps, st.sampled_from([1, 2]), st.integers(0, 6))
+def test_objects_are_the_large_components_with_consecutive_ids(probability, connectivity, min_size):
+    labels = segment(probability, 0.5, connectivity, min_size)
+    pieces = label(probability > 0.5, connectivity=connectivity)
+    large = [k for k in range(1, pieces.max() + 1) if (pieces == k).sum() >= min_size]
+    assert list(np.unique(labels[labels > 0])) == list(range(1, len(large) + 1))
+    for new, old in enumerate(large, 1):
+        np.testing.assert_array_equal(labels == new, pieces == old)
+
+
+def test_holes_are_filled():
+    ring = np.zeros((7, 7))
+    ring[1:6, 1:6], ring[3, 3] = 1, 0
+    assert segment(ring)[3, 3] == 0 and segment(ring, fill_holes=True)[3, 3] == 1
+
+
+def test_growing_takes_back_the_gap_of_training():
+    truth = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 6, axis=0)
+    predicted = (separate_touching(truth) > 0).astype(float)
+    assert (segment(predicted, grow=1) == truth).mean() > 0.9 and segment(predicted, grow=1).min() > 0

@@ -1,0 +1,201 @@
+"""Readers: generated files, and the real data where they are at hand."""
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import shared
+from skimage.io import imsave
+from unetflow import synthetic
+from unetflow.errors import InputError
+from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012
+from unetflow.weights import IGNORE
+
+RNG = np.random.default_rng(0)
+
+
+def image(*shape):
+    return RNG.integers(0, 255, shape, np.uint8)
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        imsave(path, array, check_contrast=False)
+    else:
+        tifffile.imwrite(path, array)
+
+
+def test_isbi2012_with_official_test_labels(tmp_path):
+    volume, labels, test, truth = image(6, 8, 9), image(6, 8, 9), image(2, 8, 9), image(2, 8, 9)
+    for name, array in (
+        ("train-volume", volume),
+        ("train-labels", labels),
+        ("test-volume", test),
+        ("test-labels", truth),
+    ):
+        write(tmp_path / "ISBI" / f"{name}.tif", array)
+    slices = read_isbi2012(tmp_path, {})
+    assert [s.name for s in slices] == [f"train/{z:03d}" for z in range(6)] + ["test/000", "test/001"]
+    assert [s.part for s in slices] == ["train"] * 6 + ["test"] * 2
+    np.testing.assert_array_equal(slices[1].labels, labels[1])
+    np.testing.assert_array_equal(slices[7].labels, truth[1])
+
+
+def test_isbi2012_test_labels_that_repeat_the_training_labels_are_not_used(tmp_path):
+    labels = image(2, 8, 9)
+    for name, array in (
+        ("train-volume", image(2, 8, 9)),
+        ("train-labels", labels),
+        ("test-volume", image(2, 8, 9)),
+        ("test-labels", labels),
+    ):
+        write(tmp_path / f"{name}.tif", array)
+    assert [s.labels is None for s in read_isbi2012(tmp_path, {})] == [False, False, True, True]
+
+
+def test_isbi2012_real_stack():
+    slices = read_isbi2012(shared("data/isbi2012-em"), {})
+    assert len(slices) == 60 and slices[0].image.shape == (512, 512)
+    white = np.mean([(s.labels > 0).mean() for s in slices[:30]])
+    assert white == pytest.approx(0.78, abs=0.005) and slices[30].labels is None
+
+
+def test_ctc_frames_with_gold_truth_and_unknown_background(tmp_path):
+    labels = np.zeros((9, 9), np.uint16)
+    labels[1:4, 1:4] = 1
+    markers = labels.copy()
+    markers[6:8, 6:8] = 2
+    for frame, tracked in (("005", labels), ("007", markers)):
+        write(tmp_path / "01" / f"t{frame}.tif", image(9, 9))
+        write(tmp_path / "01_GT/SEG" / f"man_seg{frame}.tif", labels)
+        write(tmp_path / "01_GT/TRA" / f"man_track{frame}.tif", tracked)
+    write(tmp_path / "01" / "t006.tif", image(9, 9))
+    complete, partial = read_ctc(tmp_path, {})
+    assert (complete.name, complete.group) == ("01/t005", "01")
+    np.testing.assert_array_equal(complete.labels, labels)
+    assert set(np.unique(partial.labels)) == {IGNORE, 1}, "a cell has no outline, so background is unknown"
+
+
+def test_ctc_real_sets():
+    slices = read_ctc(shared("data/DIC-C2DH-HeLa"), {})
+    assert [s.group for s in slices] == ["01"] * 9 + ["02"] * 9
+    by_name = {s.name: s for s in slices}
+    assert not (by_name["01/t002"].labels == IGNORE).any()
+    assert (by_name["01/t067"].labels == IGNORE).any(), "3 of 18 cells are outlined"
+    slices = read_ctc(shared("data/PhC-C2DH-U373"), {})
+    assert len(slices) == 34 and {s.image.shape for s in slices} == {(520, 696)}
+    assert not any((s.labels == IGNORE).any() for s in slices if s.group == "01")
+
+
+def test_folder_of_tiff_and_png_with_unlabelled_and_stacks(tmp_path):
+    write(tmp_path / "images/a.png", image(8, 9))
+    write(tmp_path / "images/b cell.tif", image(5, 6))
+    write(tmp_path / "images/c.tif", image(2, 8, 9))
+    write(tmp_path / "masks/a.tif", np.ones((8, 9), np.uint16))
+    write(tmp_path / "masks/c.tif", np.ones((2, 8, 9), np.uint16))
+    slices = read_folder(tmp_path, {"labels": "masks"})
+    assert [(s.name, s.labels is None) for s in slices] == [
+        ("a", False),
+        ("b cell", True),
+        ("c/000", False),
+        ("c/001", False),
+    ]
+
+
+def test_folder_real_nuclei():
+    slices = read_folder(shared("data/dsb2018-fluo"), {"labels": "masks"})
+    assert len(slices) == 110 and all(s.labels.shape == s.image.shape for s in slices)
+
+
+def test_grey_saved_as_colour_is_read_and_colour_is_refused(tmp_path):
+    grey = image(8, 9)
+    write(tmp_path / "images/a.png", np.repeat(grey[..., None], 3, axis=2))
+    (tmp_path / "labels").mkdir()
+    write(tmp_path / "labels/a.tif", np.ones((8, 9), np.uint8))
+    np.testing.assert_array_equal(read_folder(tmp_path, {})[0].image, grey)
+    write(tmp_path / "images/a.png", image(8, 9, 3))
+    with pytest.raises(InputError, match="colour image"):
+        read_folder(tmp_path, {})
+
+
+def test_generated():
+    slices = read_generated(None, {"kind": "cell_images", "slices": 2, "size": 64, "cells": 5, "seed": 1})
+    assert len(slices) == 2 and slices[0].labels.max() > 0
+
+
+@pytest.mark.parametrize("generate", [synthetic.em_stack, synthetic.cell_images])
+def test_generated_images_follow_from_the_seed_and_are_not_solved_by_a_threshold(generate):
+    (images, labels), (again, _), (other, _) = (generate(slices=2, size=128, cells=14, seed=s) for s in (3, 3, 4))
+    np.testing.assert_array_equal(images, again)
+    assert (images != other).any() and images.dtype == np.uint8
+    thresholds = np.arange(1, 255)
+    accuracy = max(
+        max(((images > t) == (labels > 0)).mean(), ((images < t) == (labels > 0)).mean()) for t in thresholds
+    )
+    assert accuracy < 0.93
+
+
+def test_cells_touch_in_generated_images():
+    _, labels = synthetic.cell_images(slices=4, size=128, cells=20, seed=0)
+    right = (labels[:, :, 1:] != labels[:, :, :-1]) & (labels[:, :, 1:] > 0) & (labels[:, :, :-1] > 0)
+    assert right.sum() > 10
+
+
+def missing_labels(folder):
+    write(folder / "images/a.tif", image(4, 4))
+
+
+def no_images(folder):
+    (folder / "images").mkdir()
+
+
+def orphan(folder):
+    write(folder / "images/a.tif", image(4, 4))
+    write(folder / "labels/b.tif", image(4, 4))
+
+
+def pages_differ(folder):
+    write(folder / "images/a.tif", image(2, 4, 6))
+    write(folder / "labels/a.tif", image(3, 4, 6))
+
+
+def truncated(folder):
+    write(folder / "images/a.tif", image(64, 64))
+    write(folder / "labels/a.tif", image(64, 64))
+    content = (folder / "images/a.tif").read_bytes()
+    (folder / "images/a.tif").write_bytes(content[:100])
+
+
+def twice(folder):
+    write(folder / "images/a.tif", image(4, 4))
+    write(folder / "images/a.png", image(4, 4))
+
+
+def four_axes(folder):
+    write(folder / "images/a.tif", image(2, 2, 4, 5))
+    write(folder / "labels/a.tif", image(4, 5))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (missing_labels, "labels is not a folder"),
+        (no_images, "holds no image"),
+        (orphan, r"b\.tif has no image of the same name"),
+        (pages_differ, r"a\.tif has 3 slices but .*a\.tif has 2"),
+        (truncated, r"a\.tif can't be read as an image"),
+        (twice, "two files called a"),
+        (four_axes, r"has the shape \(2, 2, 4, 5\)"),
+    ],
+)
+def test_bad_folders_are_refused_with_a_sentence(tmp_path, damage, message):
+    damage(tmp_path)
+    with pytest.raises(InputError, match=message):
+        read_folder(tmp_path, {})
+
+
+def test_missing_files_of_challenges(tmp_path):
+    with pytest.raises(InputError, match=r"holds no train-volume\.tif"):
+        read_isbi2012(tmp_path, {})
+    with pytest.raises(InputError, match="holds no NN_GT/SEG"):
+        read_ctc(tmp_path, {})

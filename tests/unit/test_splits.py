@@ -1,0 +1,62 @@
+"""Splits: nothing that trains or validates is ever tested on, and slabs keep their distance."""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from unetflow.errors import InputError
+from unetflow.splits import PARTS, check, make_splits
+
+
+def entries(count, groups=1, official=0):
+    train = [
+        {"name": f"{z:03d}", "group": str(z * groups // count), "part": "train", "annotated": True}
+        for z in range(count)
+    ]
+    return train + [{"name": f"t{z}", "group": "test", "part": "test", "annotated": False} for z in range(official)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(2, 40), st.integers(2, 8), st.integers(0, 2), st.integers(0, 2), st.sampled_from(["slabs", "images"])
+)
+def test_every_slice_is_tested_once_and_parts_never_share(count, folds, guard, validation, method):
+    assume(folds <= count)
+    try:
+        splits = make_splits(entries(count), method, folds, guard, validation)
+    except InputError as error:
+        assert "leaves nothing to train on" in str(error)
+        return
+    tested = [name for fold in range(folds) for name in splits[str(fold)]["test"]]
+    assert sorted(tested) == [f"{z:03d}" for z in range(count)]
+    for fold in range(folds):
+        parts = [set(splits[str(fold)][part]) for part in PARTS]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == count
+        if method == "slabs":
+            test = sorted(int(n) for n in splits[str(fold)]["test"])
+            assert test == list(range(test[0], test[-1] + 1))
+            for name in splits[str(fold)]["train"] + splits[str(fold)]["validation"]:
+                assert not test[0] - guard <= int(name) <= test[-1] + guard
+
+
+def test_the_isbi_protocol():
+    split = make_splits(entries(30, official=30), "slabs", folds=5, guard=1)
+    assert split["4"]["test"] == [f"{z:03d}" for z in range(24, 30)] and split["4"]["guard"] == ["023"]
+    assert len(split["4"]["train"]) == 23
+    assert len(split["all"]["train"]) == 30 and len(split["all"]["test"]) == 30
+
+
+def test_groups_are_swapped():
+    splits = make_splits(entries(7, groups=2), "groups", folds=5, validation=1)
+    assert splits["0"]["test"] == ["000", "001", "002", "003"]
+    assert splits["1"]["train"] == ["000", "001", "002"] and splits["1"]["validation"] == ["003"]
+
+
+def test_what_cannot_be_split_is_refused():
+    with pytest.raises(InputError, match="folds: 5 can't be made of 3"):
+        make_splits(entries(3), "slabs", folds=5)
+    with pytest.raises(InputError, match="two groups or more"):
+        make_splits(entries(3), "groups", folds=5)
+    with pytest.raises(InputError, match="leaves nothing to train on"):
+        make_splits(entries(4), "slabs", folds=2, guard=2)
+    with pytest.raises(InputError, match="in two parts"):
+        check({"0": {"train": ["a", "b"], "validation": [], "test": ["a"], "guard": []}})

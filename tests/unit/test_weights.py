@@ -1,0 +1,104 @@
+"""Weight maps against brute force (equation 2 of the paper)."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
+from unetflow.weights import IGNORE, balanced_class_weights, separate_touching, two_nearest, weight_map
+
+label_images = arrays(
+    np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
+)
+
+
+def brute_force(labels, w0, sigma, class_balance):
+    """One distance transform per cell."""
+    known = labels != IGNORE
+    cells = np.where(known, labels, 0)
+    distances = [np.full(labels.shape, np.inf)] * 2 + [
+        distance_transform_edt(cells != k) for k in np.unique(cells[cells > 0])
+    ]
+    d1, d2 = np.sort(distances, axis=0)[:2]
+    weight = np.ones(labels.shape)
+    if class_balance:
+        for cell in (False, True):
+            where = ((cells > 0) == cell) & known
+            weight[where] = known.sum() / (2 * where.sum()) if where.any() else 1
+    weight[cells == 0] += w0 * np.exp(-((d1 + d2)[cells == 0] ** 2) / (2 * sigma**2))
+    return np.where(known, weight, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(label_images, st.floats(0.5, 20), st.floats(0.5, 8), st.booleans())
+def test_equals_brute_force(labels, w0, sigma, class_balance):
+    result = weight_map(labels, w0, sigma, class_balance)
+    assert result.dtype == np.float32 and result.shape == labels.shape
+    np.testing.assert_allclose(result, brute_force(labels, w0, sigma, class_balance), atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(label_images)
+def test_two_nearest_are_exact_within_reach(labels):
+    cells = np.maximum(labels, 0)
+    distances = [np.full(cells.shape, np.inf)] * 2 + [
+        distance_transform_edt(cells != k) for k in np.unique(cells[cells > 0])
+    ]
+    for ours, exact in zip(two_nearest(cells, reach=40), np.sort(distances, axis=0)):
+        np.testing.assert_array_equal(ours, exact)
+
+
+def test_many_cells():
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random((96, 130)) < 0.05, rng.integers(1, 200, (96, 130)), 0)
+    np.testing.assert_allclose(weight_map(labels), brute_force(labels, 10, 5, True), atol=1e-5)
+
+
+def test_default_is_the_papers():
+    """A gap of 3 pixels between two cells: middle pixel at distance 2 from both, so 10 exp(-16 / 50) over w_c."""
+    labels = np.zeros((9, 13), int)
+    labels[:, :5], labels[:, 8:] = 1, 2
+    above = weight_map(labels)[4, 6] - balanced_class_weights([labels])[0]
+    assert above == pytest.approx(10 * np.exp(-16 / 50), abs=1e-5)
+
+
+def test_class_weights_balance_and_ignore_the_unknown():
+    labels = np.array([[0, 0, 0, 1], [-1, -1, -1, -1]])
+    background, cell = balanced_class_weights([labels])
+    assert (3 * background, 1 * cell) == (2, 2)
+    assert balanced_class_weights([np.zeros((2, 2), int)]) == (0.5, 1.0)
+
+
+def test_forms():
+    labels = np.zeros((5, 40), int)
+    labels[:, :3], labels[:, 6:9] = 1, 2
+    assert (weight_map(labels, form="none") == 1).all()
+    assert set(np.unique(weight_map(labels, form="classes"))) == {
+        np.float32(w) for w in balanced_class_weights([labels])
+    }
+    recent = weight_map(labels, form="2019", w0=50, sigma=6)
+    assert recent[2, -1] == pytest.approx(0.1 + 0.9 * np.exp(-(31**2) / 200), abs=1e-5), "far background"
+    assert recent[2, 1] == 1, "cells weigh 1"
+    assert recent[2, 4] > 30, "between the cells"
+    with pytest.raises(ValueError, match="form is '2016'"):
+        weight_map(labels, form="2016")
+    with pytest.raises(ValueError, match="sigma = 0"):
+        weight_map(labels, sigma=0)
+    with pytest.raises(ValueError, match="2-D integer"):
+        weight_map(labels.astype(float))
+
+
+@settings(max_examples=200, deadline=None)
+@given(label_images)
+def test_gap_parts_all_touching_cells_and_no_more(labels):
+    parted = separate_touching(labels)
+    removed = parted != labels
+    assert (parted[removed] == 0).all() and (labels[removed] > 0).all()
+    padded_parted, padded = np.pad(parted, 1), np.pad(labels, 1)
+    for dy, dx in np.ndindex(3, 3):
+        window = (slice(dy, dy + labels.shape[0]), slice(dx, dx + labels.shape[1]))
+        other = padded_parted[window]
+        assert not ((parted > 0) & (other > 0) & (other != parted)).any(), "cells still touch"
+        removed &= ~((padded[window] > 0) & (padded[window] != labels))
+    assert not removed.any(), "a pixel went that touched no other cell"
