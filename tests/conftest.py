@@ -1,4 +1,4 @@
-"""What tests share: where the real data lie, a copy of the pipeline to run, small networks."""
+"""What tests share: where the real data lie, and a copy of the pipeline to run."""
 
 import os
 import shutil
@@ -10,79 +10,84 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("UNETFLOW_SHARED", ROOT.parent / "shared"))
+COPIED = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "config", "resources/paper", "tests/config.yaml")
 
 
 def shared(*parts):
     """A path below the shared folder of real data and reference values; skips loudly if it isn't there."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"NOT TESTED: {path} is absent; set UNETFLOW_SHARED to the folder that holds {parts[0]}/")
+        pytest.skip(f"NOT TESTED: {path} is absent; set UNETFLOW_SHARED to the folder that holds {parts[0]}")
     return path
 
 
-@pytest.fixture
-def pipeline(tmp_path):
-    """A copy of the pipeline in a fresh folder, with a function that runs Snakemake there."""
-    return Pipeline(tmp_path / "unetflow")
-
-
 class Pipeline:
-    """Snakemake on a copy of this repository's files."""
+    """Snakemake on a copy of this repository's files, with fixed threads per job."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        for name in (
-            "Snakefile",
-            "config.yaml",
-            "workflow",
-            "profiles",
-            "envs",
-            "config",
-            "resources/paper",
-            "tests/config.yaml",
-        ):
-            source, target = ROOT / name, self.folder / name
+    def __init__(self, folder, *configfiles, cores=2):
+        self.folder, self.configfiles, self.cores = Path(folder), configfiles, cores
+        for name in COPIED:
+            target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(source, target)
+                shutil.copy(ROOT / name, target)
 
-    def command(self, *arguments, configfiles=("tests/config.yaml",)):
-        snakemake = Path(sys.executable).with_name("snakemake")
-        configs = ["--configfile", *configfiles] if configfiles else []
-        return [str(snakemake), "--cores", "2", "--resources", "gpu=0", *configs, "--", *arguments][
-            : None if arguments else -1
-        ]
+    def command(self, *options):
+        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", str(self.cores), "--resources", "gpu=0"]
+        command += ["--set-threads", "train=1", "predict=1", "check_tiling=1"]
+        return [*command, *options, *(["--configfile", *self.configfiles] if self.configfiles else [])]
 
-    def run(self, *options, targets=(), check=True, **kwargs):
-        """Run Snakemake with ``options``; returns the finished process, with both outputs in ``stdout``."""
-        command = self.command(*targets, **kwargs)
-        command[1:1] = options
+    def run(self, *options, prefix=(), check=True):
+        """Run Snakemake; returns the finished process, with both outputs in ``stdout``."""
         done = subprocess.run(
-            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            [*prefix, *self.command(*options)],
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return done
 
-    def planned(self, *options, **kwargs):
+    def planned(self, *options):
         """Names of the rules that a dry run would execute."""
-        lines = self.run("--dry-run", "--quiet", "reason", *options, **kwargs).stdout.splitlines()
-        if any("Nothing to be done" in line for line in lines):
+        lines = self.run("--dry-run", *options).stdout.splitlines()
+        if "Job stats:" not in lines:
+            assert any("Nothing to be done" in line for line in lines), lines
             return set()
-        start = next(i for i, line in enumerate(lines) if line.startswith("job ")) + 2
-        table = [line.split() for line in lines[start:]]
-        return {row[0] for row in table[: table.index(next(r for r in table if r[0] == "total"))]}
+        rules = []
+        for line in lines[lines.index("Job stats:") + 3 :]:
+            name = line.split()[0]
+            if name == "total":
+                return set(rules) - {"all"}
+            rules.append(name)
+        raise AssertionError("no total in the job statistics")
 
     def contents(self):
-        """Bytes of every result that must be reproducible, by path: all but times and what shows them."""
-        changing = ("runtime", "report.html")
+        """Bytes of every result, by path, but for the times of runtime.csv and what shows them."""
         return {
             str(file.relative_to(self.folder)): file.read_bytes()
             for file in sorted((self.folder / "results").rglob("*"))
-            if file.is_file()
-            and ".snakemake" not in file.name
-            and not file.stem.startswith(changing)
-            and file.name not in changing
+            if file.is_file() and file.stem not in ("runtime", "report") and not file.name.startswith(".snakemake")
         }
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The smallest experiment, run undisturbed and, where this system allows it, without any network."""
+    pipeline = Pipeline(tmp_path_factory.mktemp("finished"), "tests/config.yaml")
+    pipeline.output = pipeline.run(prefix=without_network()).stdout
+    return pipeline
+
+
+def without_network():
+    """Command prefix that takes the network away, or nothing."""
+    prefix = ("unshare", "--map-root-user", "--net")
+    try:
+        return prefix if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0 else ()
+    except FileNotFoundError:
+        return ()

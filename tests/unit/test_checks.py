@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from unetflow import IGNORE
 from unetflow.checks import check_slices
 from unetflow.errors import InputError
 from unetflow.stacks import Slice
-from unetflow.weights import IGNORE
 
 
 def grey(dtype=np.uint8):

@@ -14,7 +14,7 @@ from unetflow.config import NETWORK_OPTIONS, checked
 from unetflow.errors import InputError
 from unetflow.fit import PRECISIONS, Recipe, largest_valid
 from unetflow.losses import LOSSES
-from unetflow.metrics import METRICS
+from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
 from unetflow.readers import READERS
 from unetflow.splits import METHODS

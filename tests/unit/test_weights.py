@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
-from unetflow.weights import IGNORE, balanced_class_weights, separate_touching, two_nearest, weight_map
+from unetflow import IGNORE
+from unetflow.weights import balanced_class_weights, separate_touching, two_nearest, weight_map
 
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])

@@ -6,6 +6,7 @@ import sys
 import yaml
 
 SCRIPTS = Path(workflow.current_basedir) / "../scripts"
+REPORTED = workflow.source_path("../../resources/paper/reported.csv")
 sys.path.insert(0, str(SCRIPTS))
 from unetflow.config import checked
 from unetflow.errors import InputError
@@ -34,7 +35,6 @@ def code(script):
     finder.run_script(str(SCRIPTS / script))
     files = sorted(m.__file__ for m in finder.modules.values() if m.__file__)
     return fingerprint([ast.dump(ast.parse(Path(f).read_text())) for f in files])
-
 
 
 def recipe(wildcards):
@@ -82,7 +82,10 @@ def targets_of_model(wildcards):
 def samples_of_chunk(wildcards):
     options = config["augmentations"][wildcards.augmentation]
     first = int(wildcards.chunk) * options["samples_per_chunk"]
-    return {"first": first, "count": min(options["samples_per_chunk"], options["samples"] - first)}
+    return {
+        "first": first,
+        "count": min(options["samples_per_chunk"], options["samples"] - first),
+    }
 
 
 def sample_seed(wildcards):
@@ -92,14 +95,21 @@ def sample_seed(wildcards):
 def augmentation_options(wildcards):
     """What shapes a sample; how many there are does not."""
     options = config["augmentations"][wildcards.augmentation]
-    return {key: value for key, value in options.items() if key not in ("weights", "samples", "samples_per_chunk")}
+    return {
+        key: value
+        for key, value in options.items()
+        if key not in ("weights", "samples", "samples_per_chunk")
+    }
 
 
 def chunks_of_model(wildcards):
     name = recipe(wildcards)["augmentation"]
     options = config["augmentations"][name]
     folder = f"results/{wildcards.dataset}/{wildcards.fold}/chunks/{name}"
-    return [f"{folder}/{k}.zarr" for k in range(-(-options["samples"] // options["samples_per_chunk"]))]
+    return [
+        f"{folder}/{k}.zarr"
+        for k in range(-(-options["samples"] // options["samples_per_chunk"]))
+    ]
 
 
 def training_of_model(wildcards):
@@ -109,7 +119,12 @@ def training_of_model(wildcards):
 def model_description(wildcards):
     model = recipe(wildcards)
     return {
-        "architecture": {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]},
+        "architecture": {
+            "name": model["network"],
+            "in_channels": 1,
+            "classes": 2,
+            **model["options"],
+        },
         "dataset": wildcards.dataset,
         "fold": wildcards.fold,
         "seed": config["seed"] + seed(wildcards),
@@ -129,7 +144,10 @@ def models_of_runs():
 
 def of_runs(pattern):
     """``pattern`` for every model to run."""
-    return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in dict.fromkeys(models_of_runs())]
+    return [
+        pattern.format(dataset=d, fold=f, model=m)
+        for d, f, m in dict.fromkeys(models_of_runs())
+    ]
 
 
 def prediction_of_model(wildcards):
@@ -146,7 +164,11 @@ def metrics_of_dataset(wildcards):
 
 def ids_of_model(wildcards):
     """The columns by which tables name a model."""
-    ids = {"dataset": wildcards.dataset, "fold": wildcards.fold, "model": wildcards.model}
+    ids = {
+        "dataset": wildcards.dataset,
+        "fold": wildcards.fold,
+        "model": wildcards.model,
+    }
     return ids | {"seed": config["seed"] + seed(wildcards)}
 
 
@@ -155,8 +177,19 @@ def benchmarks_of_runs():
     rows = {}
 
     def add(rule, dataset, fold="", model="", job="", device_file=None):
-        path = "/".join(filter(None, ["benchmarks/jobs", rule, dataset, str(fold), model, job])) + ".tsv"
-        row = {"rule": rule, "dataset": dataset, "fold": str(fold), "model": model, "job": job}
+        path = (
+            "/".join(
+                filter(None, ["benchmarks/jobs", rule, dataset, str(fold), model, job])
+            )
+            + ".tsv"
+        )
+        row = {
+            "rule": rule,
+            "dataset": dataset,
+            "fold": str(fold),
+            "model": model,
+            "job": job,
+        }
         rows[path] = row | {"benchmark": path, "device_file": device_file}
 
     for dataset, fold, model in models_of_runs():
@@ -168,7 +201,13 @@ def benchmarks_of_runs():
         for chunk in range(-(-options["samples"] // options["samples_per_chunk"])):
             add("augment", dataset, fold, job=f"{name}/{chunk}")
         add("train", dataset, fold, model, device_file=f"{folder}/model.json")
-        add("predict", dataset, fold, model, device_file=f"{folder}/prediction.zarr/zarr.json")
+        add(
+            "predict",
+            dataset,
+            fold,
+            model,
+            device_file=f"{folder}/prediction.zarr/zarr.json",
+        )
         add("segment", dataset, fold, model)
         add("evaluate", dataset, fold, model)
     return list(rows.values())
@@ -190,9 +229,21 @@ def protocols():
 
 
 TABLES = {
-    "table1_em": {"title": "Table 1: EM segmentation, the paper and ours", "csv": "results/report/table1_em.csv", "wide": False},
-    "metrics": {"title": "Metrics over all test slices", "csv": "results/metrics.csv", "wide": True},
-    "runtime": {"title": "Time and memory of every job", "csv": "results/runtime.csv", "wide": False},
+    "table1_em": {
+        "title": "Table 1: EM segmentation, the paper and ours",
+        "csv": "results/report/table1_em.csv",
+        "wide": False,
+    },
+    "metrics": {
+        "title": "Metrics over all test slices",
+        "csv": "results/metrics.csv",
+        "wide": True,
+    },
+    "runtime": {
+        "title": "Time and memory of every job",
+        "csv": "results/runtime.csv",
+        "wide": False,
+    },
     "tiling_check": {
         "title": "Tiled against whole-image prediction: largest difference in probability",
         "csv": "results/report/tiling_check.csv",

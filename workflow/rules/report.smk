@@ -2,7 +2,7 @@ rule compare_with_paper:
     """Table 1 of the paper with our rows below."""
     input:
         metrics="results/metrics.csv",
-        reported=workflow.source_path("../../resources/paper/reported.csv"),
+        reported=ancient(REPORTED),
     output:
         table=report(
             "results/report/table1_em.csv",
@@ -18,6 +18,7 @@ rule compare_with_paper:
         code=code("compare_with_paper.py"),
         datasets=config["report"]["table1"],
         protocols=protocols(),
+        reported=fingerprint(Path(REPORTED)),
     script:
         "../scripts/compare_with_paper.py"
 
@@ -79,7 +80,10 @@ rule plot_weights:
             "results/report/{dataset}/{fold}/weights_{weights}.svg",
             category="Data",
             caption="../report/weights.rst",
-            labels={"data set": "{dataset}", "shown": "weight map {weights}, fold {fold}"},
+            labels={
+                "data set": "{dataset}",
+                "shown": "weight map {weights}, fold {fold}",
+            },
         ),
     log:
         "logs/plot_weights/{dataset}/{fold}/{weights}.log",
@@ -100,7 +104,10 @@ rule plot_chunks:
             "results/report/{dataset}/{fold}/chunks_{augmentation}.svg",
             category="Data",
             caption="../report/chunks.rst",
-            labels={"data set": "{dataset}", "shown": "samples {augmentation}, fold {fold}"},
+            labels={
+                "data set": "{dataset}",
+                "shown": "samples {augmentation}, fold {fold}",
+            },
         ),
     log:
         "logs/plot_chunks/{dataset}/{fold}/{augmentation}.log",

@@ -18,9 +18,11 @@ def compare_with_paper(metrics, reported, table, datasets, protocols):
         mean = group.groupby("metric")["value"].mean()
         count = group[["fold", "seed"]].drop_duplicates().shape[0]
         row = {"name": f"unetflow {model} ({dataset})", **mean, "source": "measured"}
-        row["protocol"] = f"mean of {count} fold{'s' * (count > 1)}; {protocols[dataset]}"
+        row["protocol"] = (
+            f"{'one run' if count == 1 else f'mean of {count} runs (folds x seeds)'}; {protocols[dataset]}"
+        )
         rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
-    rows[["name", *MEASURES, "protocol", "source"]].to_csv(table, index=False)
+    rows.reindex(columns=["name", *MEASURES, "protocol", "source"]).to_csv(table, index=False)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.metrics import METRICS
+from unetflow.metrics.registry import METRICS
 from unetflow.stacks import Prediction, Volume
 
 COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]

@@ -1,10 +1,10 @@
 """Training targets of a fold: the class of every pixel and its weight in the loss."""
 
 import numpy as np
-from unetflow import jobs
+from unetflow import IGNORE, jobs
 from unetflow.ngff import create_plain
 from unetflow.stacks import Volume, read_split
-from unetflow.weights import IGNORE, balanced_class_weights, separate_touching, weight_map
+from unetflow.weights import balanced_class_weights, separate_touching, weight_map
 
 
 def weight_maps(volume, splits, targets, fold, weights):

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_components
 
+from . import IGNORE
 from .errors import InputError
-from .weights import IGNORE
 
 
 def check_slices(slices, labels_are, ignore):

@@ -8,10 +8,10 @@ import tifffile
 from scipy.ndimage import find_objects
 from skimage.io import imread
 
+from . import IGNORE
 from .errors import InputError
 from .stacks import Slice
 from .synthetic import GENERATORS
-from .weights import IGNORE
 
 SUFFIXES = (".tif", ".tiff", ".png")
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from . import ngff
-from .weights import IGNORE
+from . import IGNORE, ngff
 
 
 @dataclass

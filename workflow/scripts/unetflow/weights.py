@@ -8,7 +8,8 @@ with d1 and d2 the distances (pixels) to the nearest and to the second nearest c
 import numpy as np
 from numba import njit
 
-IGNORE = -1  # label of pixels about which nothing is known: weight 0, no part in class frequencies or metrics
+from . import IGNORE
+
 FORMS = ("none", "classes", "2015", "2019")
 NEGLIGIBLE = 1e-7  # border weights below this are not looked for
 

@@ -9,7 +9,7 @@ Where a label is unknown (``IGNORE``) truth and proposal both count as membrane,
 import numpy as np
 from scipy.ndimage import label as components
 
-from ..weights import IGNORE
+from .. import IGNORE
 from .slices import pairs
 from .thinning import thinned
 from .warping import count_mismatches, warp

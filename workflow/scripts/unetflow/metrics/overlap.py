@@ -4,7 +4,7 @@ Both take labels (int, > 0 object, ``IGNORE`` unknown) and probability as [y, x]
 counts are summed over slices.
 """
 
-from ..weights import IGNORE
+from .. import IGNORE
 from .slices import pairs
 
 THRESHOLD = 0.5

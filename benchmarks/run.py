@@ -1,0 +1,100 @@
+"""Ours against what users would pick instead, side by side in one run; writes benchmarks/results.csv.
+
+Usage: make bench. Single-thread CPU seconds, both sides in turn, medians of several rounds. Peers that are packages
+of their own stand in benchmarks/requirements.txt.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.spatial import KDTree
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent / "workflow/scripts"))
+
+from unetflow.metrics import isbi2012  # noqa: E402
+from unetflow.weights import weight_map  # noqa: E402
+
+ROUNDS = 5
+
+
+def cells(size, count, gap=4, seed=0):
+    """Labels int[y, x] of Voronoi cells with ``gap`` pixels of background between them."""
+    seeds = np.random.default_rng(seed).uniform(0, size, (count, 2))
+    distance, nearest = KDTree(seeds).query(np.moveaxis(np.indices((size, size)), 0, -1), k=2)
+    return np.where(distance[..., 1] - distance[..., 0] > gap, nearest[..., 0] + 1, 0)
+
+
+def usual_weight_map(labels, w0=10.0, sigma=5.0):
+    """The usual implementation: one distance transform per cell, all kept, sorted."""
+    distances = np.stack([distance_transform_edt(labels != k) for k in np.unique(labels[labels > 0])], axis=-1)
+    distances.sort(axis=-1)
+    border = w0 * np.exp(-((distances[..., 0] + distances[..., 1]) ** 2) / (2 * sigma**2))
+    return np.where(labels == 0, border, 0) + 1
+
+
+def weight_maps():
+    for count in (10, 50, 200):
+        labels = cells(512, count)
+        assert np.abs(weight_map(labels, class_balance=False) - usual_weight_map(labels)).max() < 1e-5
+        yield (
+            f"weight map, 512 x 512, {count} cells",
+            lambda labels=labels: weight_map(labels, class_balance=False),
+            lambda labels=labels: usual_weight_map(labels),
+            "one distance transform per cell (SciPy)",
+        )
+
+
+def in_turn(ours, peer, rounds=ROUNDS):
+    """Median CPU seconds of both functions, called in turn after one call to warm up."""
+    times = []
+    for _ in range(rounds + 1):
+        row = []
+        for function in (ours, peer):
+            began = time.process_time()
+            function()
+            row.append(time.process_time() - began)
+        times.append(row)
+    return np.median(times[1:], axis=0)
+
+
+def probability_map(labels, noise, seed=0):
+    """A blurred, noisy map of ``labels`` > 0, as a network in training gives."""
+    rng = np.random.default_rng(seed)
+    blurred = gaussian_filter((labels > 0).astype(float), 2) + noise * gaussian_filter(
+        rng.normal(size=labels.shape), 1.5
+    )
+    return np.clip(blurred, 0, 1)
+
+
+def warping_rows():
+    """The warping error has no peer that could be installed: the reference is Java. Its own reported time on one
+    512 x 512 slice (6.0 s for ten thresholds on a noisy map, on another machine) is named as such."""
+    labels = cells(512, 150, gap=6)
+    probability = probability_map(labels, noise=0.5)
+    isbi2012.warping_error(labels, probability)
+    began = time.process_time()
+    isbi2012.warping_error(labels, probability)
+    seconds = time.process_time() - began
+    name = "warping error, 512 x 512, 10 thresholds, noisy map"
+    return [(name, seconds, 6.0, "Fiji's Java reference, time reported on another machine", 6.0 / seconds, "s CPU")]
+
+
+def main():
+    rows = []
+    for name, ours, peer, peer_name in weight_maps():
+        ours_s, peer_s = in_turn(ours, peer)
+        rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
+        print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
+    rows += warping_rows()
+    print("{}: {:.3f} s ({}: {} s)".format(*(rows[-1][i] for i in (0, 1, 3, 2))))
+    frame = pd.DataFrame(rows, columns=["name", "ours", "peer", "peer_name", "ratio", "unit"])
+    frame.to_csv(FOLDER / "results.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""The scripts' functions on small data, without Snakemake."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from augment import augment_chunk
+from collect import collect
+from compare_with_paper import compare_with_paper
+from evaluate import evaluate
+from predict import predict_slices
+from prepare import prepare
+from segment import segment_slices
+from unetflow import modelfile, models
+from unetflow.errors import InputError
+from unetflow.inference import predict
+from unetflow.stacks import Prediction, Samples, Volume
+from unetflow.weights import separate_touching, weight_map
+from weight_map import weight_maps
+
+DATASET = {
+    "format": "generated",
+    "options": {"kind": "cell_images", "slices": 4, "size": 80, "cells": 9, "seed": 0},
+    "voxel_size": [1, 0.5, 0.5],
+    "unit": "micrometer",
+    "labels": "instances",
+    "ignore": None,
+    "split": {"method": "images", "folds": 2, "guard": 0, "validation": 1, "seed": 0},
+}
+AUGMENTATION = {
+    "input": 44,
+    "rotation": 180.0,
+    "mirror": True,
+    "scale": 0.0,
+    "contrast": 0.1,
+    "brightness": 0.1,
+    "noise": 0.1,
+    "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
+}
+PREDICTION = {"tile": [32, 32], "symmetries": ["0", "90"]}
+IDS = {"dataset": "cells", "fold": "0", "model": "tiny", "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A prepared data set, its targets, and an untrained model."""
+    folder = tmp_path_factory.mktemp("chain")
+    prepare(None, folder / "volume.zarr", folder / "splits.json", folder / "checks.csv", DATASET)
+    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True}
+    weight_maps(folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr", "0", weights)
+    architecture = {"name": "unet", "in_channels": 1, "classes": 2, "width": 2, "depth": 2}
+    mean, sd = Volume(folder / "volume.zarr").normalisation
+    description = {"architecture": architecture, "normalisation": {"mean": mean, "sd": sd}}
+    modelfile.save(folder / "model.safetensors", models.build(**architecture).state_dict(), description)
+    return folder
+
+
+def split(folder, part):
+    return json.loads((folder / "splits.json").read_text())["0"][part]
+
+
+def test_normalisation_is_that_of_all_slices(folder):
+    volume = Volume(folder / "volume.zarr")
+    pixels = np.stack([volume.image(name) for name in volume.names]).astype(float)
+    assert volume.normalisation == pytest.approx((pixels.mean(), pixels.std()))
+
+
+def test_targets_are_parted_and_weighted_as_the_training_set_says(folder):
+    volume, targets = Volume(folder / "volume.zarr"), zarr.open_group(folder / "targets.zarr", mode="r")
+    parted = {name: separate_touching(volume.labels(name)) for name in split(folder, "train")}
+    stacked = np.stack(list(parted.values()))
+    balance = [stacked.size / (2 * (stacked == 0).sum()), stacked.size / (2 * (stacked > 0).sum())]
+    for name, labels in parted.items():
+        z = volume.index[name]
+        np.testing.assert_array_equal(targets["target"][z], labels > 0)
+        np.testing.assert_allclose(targets["weight"][z], weight_map(labels, class_weights=balance), rtol=1e-6)
+    for name in split(folder, "test"):
+        assert not targets["weight"][volume.index[name]].any(), "the test part must not be seen"
+
+
+def chunk(folder, path, first, count, seed="0/cells/0"):
+    paths = (folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr")
+    augment_chunk(*paths, path, "0", first, count, seed, AUGMENTATION)
+    return path
+
+
+def test_samples_are_the_same_however_they_are_cut_into_chunks(folder, tmp_path):
+    whole = Samples([chunk(folder, tmp_path / "a.zarr", 0, 5)])
+    parts = Samples([chunk(folder, tmp_path / "b.zarr", 0, 2), chunk(folder, tmp_path / "c.zarr", 2, 3)])
+    other = Samples([chunk(folder, tmp_path / "d.zarr", 0, 5, seed="1/cells/0")])
+    for k in range(5):
+        for one, same in zip(whole[k], parts[k]):
+            np.testing.assert_array_equal(one, same)
+        assert (whole[k][0] != other[k][0]).any()
+
+
+def test_samples_come_from_training_slices_and_keep_their_drawings(folder, tmp_path):
+    draws = zarr.open_group(chunk(folder, tmp_path / "a.zarr", 7, 6)).attrs["draws"]
+    assert [d["sample"] for d in draws] == list(range(7, 13))
+    assert {d["slice"] for d in draws} <= set(split(folder, "train"))
+    assert {"centre", "angle", "mirror", "elastic_seed", "contrast"} <= set(draws[0])
+
+
+def predicted(folder, target):
+    paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
+    predict_slices(*paths, target, "0", PREDICTION, 1, "cpu", "key")
+    return Prediction(target)
+
+
+def test_prediction_is_that_of_the_library(folder, tmp_path):
+    volume, result = Volume(folder / "volume.zarr"), predicted(folder, tmp_path / "p.zarr")
+    assert result.names == split(folder, "test") and result.unit == "micrometer"
+    network = modelfile.load(folder / "model.safetensors")
+    for name in result.names:
+        expected = predict(network, volume.image(name), tta=["0", "90"])[1]
+        np.testing.assert_allclose(result.probability(name), expected, atol=1e-5)
+
+
+def test_interrupted_prediction_goes_on_and_checks_what_it_finds(folder, tmp_path, monkeypatch):
+    import predict as script
+
+    straight, calls = predicted(folder, tmp_path / "straight.zarr"), []
+
+    def failing(network, image, *arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("power cut")
+        return predict(network, image, *arguments)
+
+    monkeypatch.setattr(script, "predict", failing)
+    with pytest.raises(RuntimeError):
+        predicted(folder, tmp_path / "p.zarr")
+    result = predicted(folder, tmp_path / "p.zarr")
+    assert len(calls) == len(result.names) + 1, "only the broken slice is done again"
+    np.testing.assert_array_equal(result.array[:], straight.array[:])
+
+    calls.clear()
+    with pytest.raises(RuntimeError):
+        predicted(folder, tmp_path / "q.zarr")
+    (shard,) = [f for f in next(tmp_path.glob(".q.zarr.*")).rglob("c/1/0/*/*") if f.is_file()]
+    shard.unlink()  # half of what the journal calls done is lost
+    calls += [1, 1]
+    np.testing.assert_array_equal(predicted(folder, tmp_path / "q.zarr").array[:], straight.array[:])
+
+
+def test_a_fold_without_test_slices_is_refused(folder, tmp_path):
+    paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"fold all .* has no test slices"):
+        predict_slices(*paths, tmp_path / "p.zarr", "all", PREDICTION, 1, "cpu", "key")
+
+
+def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
+    volume, names = Volume(folder / "volume.zarr"), split(folder, "test")
+    truth = predicted(folder, tmp_path / "p.zarr")
+    array = zarr.open_group(tmp_path / "p.zarr", mode="a")["0"]
+    for z, name in enumerate(names):
+        array[1, z] = volume.labels(name) > 0
+    segment_slices(tmp_path / "p.zarr", tmp_path / "s.zarr", {"threshold": 0.5, "connectivity": 1})
+    objects = zarr.open_group(tmp_path / "s.zarr", mode="a")["0"]
+    for z, name in enumerate(names):
+        objects[z] = volume.labels(name)
+    metrics = ["iou", "dice", "seg", "det", "pixel_error", "rand_error", "warping_error"]
+    evaluate(folder / "volume.zarr", tmp_path / "p.zarr", tmp_path / "s.zarr", tmp_path / "m.csv", metrics, IDS)
+    table = pd.read_csv(tmp_path / "m.csv", dtype={"image": str})
+    assert len(table) == len(metrics) * (len(truth.names) + 1)
+    perfect = table["metric"].isin(["iou", "dice", "seg", "det"]).astype(float)
+    np.testing.assert_allclose(table["value"], perfect, atol=1e-12)
+
+
+def test_collecting_does_not_depend_on_the_order(tmp_path):
+    for k in "ba":
+        pd.DataFrame({"image": [k], "value": ["0.10"]}).to_csv(tmp_path / f"{k}.csv", index=False)
+    for order in ("ab", "ba"):
+        collect([tmp_path / f"{k}.csv" for k in order], tmp_path / f"joined_{order}.csv")
+    assert (tmp_path / "joined_ab.csv").read_bytes() == (tmp_path / "joined_ba.csv").read_bytes()
+    assert (tmp_path / "joined_ab.csv").read_text() == "image,value\na,0.10\nb,0.10\n"
+
+
+def test_table_1_averages_over_folds_and_seeds(tmp_path):
+    rows = [
+        ("em", fold, model, seed, image, metric, value)
+        for fold, model, seed, value in ((0, "u", 0, 0.1), (1, "u", 0, 0.2), (0, "u-seed1", 1, 0.6))
+        for image, metric in (("all", "rand_error"), ("a", "rand_error"), ("all", "iou"))
+    ]
+    columns = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "metrics.csv", index=False)
+    (tmp_path / "reported.csv").write_text(
+        "table,name,metric,value,protocol,where\n1,paper,rand_error,0.04,secret,p. 1\n"
+    )
+    compare_with_paper(
+        tmp_path / "metrics.csv", tmp_path / "reported.csv", tmp_path / "t.csv", ["em"], {"em": "2-fold"}
+    )
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["name"].tolist() == ["paper", "unetflow u (em)"]
+    assert table["rand_error"].tolist() == pytest.approx([0.04, 0.3])
+    assert table.loc[1, "protocol"] == "mean of 3 runs (folds x seeds); 2-fold"

@@ -1,0 +1,96 @@
+"""Law 2: kill -9 anything at any moment, then the same command; and law 3: the same bytes for any number of jobs.
+
+Three kills at chosen moments always; KILLS=50 (or `make test-kill N=50`) adds that many at random moments.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import Pipeline
+
+RESULTS = "results/tiny_em/0"
+# A file that is there only while the job is at work.
+MOMENTS = {
+    "augment": f"{RESULTS}/chunks/tiny/.*.zarr.partial/*.zarr/image",
+    "train": f"{RESULTS}/tiny/.model.safetensors.*/checkpoint.safetensors",
+    "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.json",
+}
+
+
+def start(pipeline):
+    """What `make run` does: clear a dead run's lock, then Snakemake."""
+    unlock = [sys.executable, "workflow/scripts/unlock.py"]
+    subprocess.run(unlock, cwd=pipeline.folder, check=True, capture_output=True)
+    with open(pipeline.folder / "run.log", "a") as log:
+        return subprocess.Popen(pipeline.command(), cwd=pipeline.folder, stdout=log, stderr=log)
+
+
+def kill(process, everything):
+    """Kill Snakemake, and with it all its jobs or none of them."""
+    children = psutil.Process(process.pid).children(recursive=True) if everything else []
+    process.send_signal(signal.SIGKILL)
+    for child in children:
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    process.wait()
+
+
+def wait_for(pattern, pipeline, process):
+    """Wait until a file matches; False if the run ends first."""
+    while process.poll() is None:
+        if next(pipeline.folder.glob(pattern), None):
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def finish(pipeline):
+    process = start(pipeline)
+    assert process.wait() == 0, (pipeline.folder / "run.log").read_text()[-6000:]
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["with its jobs", "alone"])
+def test_kills_at_work(finished, tmp_path, everything):
+    """Snakemake is killed while it augments, trains and predicts, with its jobs or leaving them behind as orphans."""
+    pipeline = Pipeline(tmp_path / "killed", "tests/config.yaml", cores=1)
+    for moment, pattern in MOMENTS.items():
+        process = start(pipeline)
+        assert wait_for(pattern, pipeline, process), (
+            f"never at {moment}: " + (pipeline.folder / "run.log").read_text()[-3000:]
+        )
+        kill(process, everything)
+    finish(pipeline)
+    assert pipeline.contents() == finished.contents()
+
+
+def test_random_kills(finished, tmp_path):
+    """Random processes of the run, at random moments."""
+    kills = int(os.environ.get("KILLS", "0"))
+    if not kills:
+        pytest.skip("random kills run by: make test-kill N=50")
+    rng, done = random.Random(int(os.environ.get("KILL_SEED", "0"))), 0
+    for attempt in range(10 * kills):
+        pipeline = Pipeline(tmp_path / str(attempt), "tests/config.yaml")
+        while done < kills:
+            process = start(pipeline)
+            deadline = time.monotonic() + rng.uniform(3, 40)
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if process.poll() is not None and process.returncode == 0:
+                break
+            if process.poll() is None:
+                kill(process, everything=rng.random() < 0.5)
+                done += 1
+                print(f"kill {done} of {kills}", flush=True)
+        finish(pipeline)
+        assert pipeline.contents() == finished.contents()
+        if done == kills:
+            return

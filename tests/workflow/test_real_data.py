@@ -1,0 +1,47 @@
+"""The chain on the real ISBI 2012 stack and a real Cell Tracking Challenge set, with a network too small to be good."""
+
+import json
+
+import pandas as pd
+from conftest import Pipeline, shared
+
+SMALL = {
+    "augmentations": {"tiny": {"weights": "paper", "samples": 4, "samples_per_chunk": 4, "input": 188}},
+    "training": {"tiny": {"steps": 30, "optimizer": "adamw", "learning_rate": 0.01, "validate_every": 15}},
+    "prediction": {"tiny": {"symmetries": ["0"]}},
+    "models": {
+        "tiny": {
+            "network": "unet",
+            "options": {"width": 4, "depth": 2, "norm": "batch", "dropout": 0},
+            "augmentation": "tiny",
+            "training": "tiny",
+            "prediction": "tiny",
+        }
+    },
+    "report": {"table1": ["isbi2012"]},
+}
+
+
+def run(tmp_path, dataset, path, fold):
+    config = SMALL | {"datasets": {dataset: {"path": str(path)}}}
+    config["runs"] = [{"dataset": dataset, "models": ["tiny"], "folds": [fold]}]
+    pipeline = Pipeline(tmp_path / "run", "real.json")
+    (pipeline.folder / "real.json").write_text(json.dumps(config))
+    pipeline.run()
+    table = pd.read_csv(pipeline.folder / "results/metrics.csv")
+    return pipeline, table[table["image"] == "all"].set_index("metric")["value"]
+
+
+def test_isbi2012(tmp_path):
+    pipeline, values = run(tmp_path, "isbi2012", shared("data/isbi2012-em"), fold=4)
+    assert set(values.index) == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice"}
+    assert values["pixel_error"] < 0.13, "all white scores 0.125, and four grey levels do better"
+    assert values.between(0, 1).all()
+    table = pd.read_csv(pipeline.folder / "results/report/table1_em.csv")
+    assert table["protocol"][1] == "one run; 5-fold over contiguous slabs, 1 guard slices on each side"
+
+
+def test_cell_tracking_challenge(tmp_path):
+    _, values = run(tmp_path, "phc_u373", shared("data/PhC-C2DH-U373"), fold=1)
+    assert set(values.index) == {"seg", "det", "op_csb", "iou", "dice"}
+    assert values["iou"] > 0.1 and values.between(0, 1).all()

@@ -1,0 +1,193 @@
+"""The smallest experiment from end to end: what it writes, and what is run again after which change (law 4)."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import zarr
+from conftest import ROOT
+from unetflow.metrics.registry import METRICS
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+def test_metrics_are_tidy(finished):
+    table = pd.read_csv(finished.folder / "results/metrics.csv", dtype={"image": str})
+    assert list(table.columns) == ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+    assert (
+        set(table["metric"])
+        == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice"}
+        <= set(METRICS)
+    )
+    split = json.loads((finished.folder / "results/tiny_em/splits.json").read_text())["0"]
+    assert set(table["image"]) == {*split["test"], "all"}
+    assert table["value"].between(0, 1).all()
+
+
+def test_runtime_names_every_measured_job(finished):
+    table = pd.read_csv(finished.folder / "results/runtime.csv")
+    assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
+    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 1, "predict": 1, "segment": 1, "evaluate": 1}
+    assert table["rule"].value_counts().to_dict() == jobs
+    assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
+
+
+def test_table_1_has_the_paper_and_us(finished):
+    table = pd.read_csv(finished.folder / "results/report/table1_em.csv")
+    assert list(table.columns) == ["name", "warping_error", "rand_error", "pixel_error", "protocol", "source"]
+    assert table["source"].tolist() == ["reported", "measured"]
+    assert table.loc[0, ["warping_error", "rand_error", "pixel_error"]].tolist() == [0.000353, 0.0382, 0.0611]
+    assert "not comparable" in table.loc[1, "protocol"]
+
+
+def test_tiles_dont_show(finished):
+    table = pd.read_csv(finished.folder / "results/report/tiling_check.csv")
+    assert len(table) == 3 and (table["max_difference"] < 1e-5).all()
+
+
+def test_stores(finished):
+    folder = finished.folder / "results/tiny_em/0/tiny"
+    prediction = zarr.open_group(folder / "prediction.zarr", mode="r")
+    assert prediction["0"].shape == (2, 3, 72, 72) and prediction["0"].dtype == "float32"
+    assert prediction.attrs["ome"]["multiscales"][0]["axes"][1]["unit"] == "nanometer"
+    assert zarr.open_group(folder / "segmentation.zarr", mode="r")["0"].dtype == "int32"
+    assert (folder / "model.safetensors").is_file() and (folder / "best.safetensors").is_file()
+    history = pd.read_csv(folder / "history.csv")
+    assert history["step"].tolist() == [2, 4, 6] and "validation_loss" in history
+    assert not list((finished.folder / "results").rglob(".*.partial")), "no state is left"
+
+
+def test_progress_and_the_log_of_a_job(finished):
+    assert "steps (100%) done" in finished.output
+    log = (finished.folder / "logs/train/tiny_em/0/tiny.log").read_text()
+    assert "step 6 of 6" in log and "validation_iou" in log
+
+
+def test_a_second_run_plans_nothing(finished):
+    assert finished.planned() == set()
+
+
+def test_touching_every_source_plans_nothing(finished):
+    later = time.time() + 5
+    for file in finished.folder.rglob("*"):
+        if file.is_file() and not {"results", ".snakemake", "logs", "benchmarks"} & set(
+            file.relative_to(finished.folder).parts
+        ):
+            os.utime(file, (later, later))
+    assert finished.planned() == set()
+
+
+AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "compare_with_paper", "show_table"}
+AFTER_SEGMENT = AFTER_EVALUATE | {"segment", "plot_prediction"}
+AFTER_PREDICT = AFTER_SEGMENT | {"predict"}
+AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training"}
+AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
+AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
+
+PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction"}
+
+CHANGES = {
+    "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
+    "segmentation": ({"segmentation": {"em": {"min_size": 3}}}, AFTER_SEGMENT),
+    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT),
+    "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
+    "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),
+    "weights": ({"weights": {"paper": {"w0": 5}}}, AFTER_WEIGHTS),
+    "report": ({"report": {"table1": []}}, {"compare_with_paper", "show_table"}),
+    "another data set": ({"datasets": {"other": {"format": "folder", "path": "nowhere", "voxel_size": [1, 1, 1],
+        "split": {"method": "images"}, "segmentation": "em", "metrics": "em"}}}, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", CHANGES)
+def test_a_changed_section_reruns_exactly_what_depends_on_it(finished, section):
+    change, expected = CHANGES[section]
+    (finished.folder / "change.json").write_text(json.dumps(change))
+    finished.configfiles = ("tests/config.yaml", "change.json")
+    try:
+        assert finished.planned() == expected
+    finally:
+        finished.configfiles = ("tests/config.yaml",)
+
+
+EDITS = {
+    "a comment": ("objects.py", "import numpy", "# why\nimport numpy", set()),
+    "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"", AFTER_EVALUATE),
+    "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
+    "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_edited_code_reruns_exactly_its_users(finished, edit):
+    name, before, after, expected = EDITS[edit]
+    file = finished.folder / "workflow/scripts/unetflow" / name
+    text = file.read_text()
+    assert before in text
+    try:
+        file.write_text(text.replace(before, after))
+        assert finished.planned() == expected
+    finally:
+        file.write_text(text)
+
+
+def test_a_mistake_in_the_configuration_stops_with_one_sentence(finished):
+    (finished.folder / "change.json").write_text(json.dumps({"training": {"tiny": {"step": 6}}}))
+    finished.configfiles = ("tests/config.yaml", "change.json")
+    try:
+        done = finished.run("--dry-run", check=False)
+    finally:
+        finished.configfiles = ("tests/config.yaml",)
+    assert done.returncode != 0
+    assert "training/tiny has an unknown key 'step'; did you mean 'steps'?" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="NOT TESTED: needs Debian's chromium")
+def test_the_report_opens_from_disk(finished):
+    """In a real browser: nothing is fetched, no error, and every table and picture shows."""
+    from playwright.sync_api import sync_playwright
+
+    page_url = (finished.folder / "results/report.html").as_uri()
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    errors, requests, shown = [], [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(page_url)
+        for category in ("Data", "Segmentations", "Tables", "Training"):
+            page.get_by_text(category, exact=True).first.wait_for()
+        results = page.evaluate("Object.entries(results).map(([path, r]) => [path, r.mime_type, r.data_uri])")
+        for path, mime, uri in results:
+            viewer = browser.new_page()
+            viewer.on("pageerror", lambda error: errors.append(str(error)))
+            if mime.startswith("image/"):
+                viewer.set_content(f'<img id="x" src="{uri}">')
+                viewer.wait_for_function("document.getElementById('x').complete")
+                assert viewer.evaluate("document.getElementById('x').naturalWidth") > 100, path
+                shown += 1
+            viewer.close()
+        browser.close()
+    assert shown >= 4, [r[:2] for r in results]
+    assert not errors
+    assert [url for url in requests if not url.startswith((page_url, "data:", "blob:"))] == []
+
+
+def test_rules_are_linted_and_formatted():
+    tools = Path(sys.executable).parent
+    for command in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "workflow/rules"],
+        ["snakemake", "--lint"],
+    ):
+        done = subprocess.run([tools / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
