@@ -82,7 +82,7 @@ def test_targets_are_parted_and_weighted_as_the_training_set_says(folder):
 
 def chunk(folder, path, first, count, seed="0/cells/0"):
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr")
-    augment_chunk(*paths, path, "0", first, count, seed, AUGMENTATION)
+    augment_chunk(*paths, path, "0", range(first, first + count), seed, AUGMENTATION)
     return path
 
 
@@ -105,7 +105,7 @@ def test_samples_come_from_training_slices_and_keep_their_drawings(folder, tmp_p
 
 def predicted(folder, target):
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
-    predict_slices(*paths, target, "0", PREDICTION, 1, "cpu", "key")
+    predict_slices(*paths, target, "0", PREDICTION, "cpu", "key")
     return Prediction(target)
 
 
@@ -148,7 +148,7 @@ def test_interrupted_prediction_goes_on_and_checks_what_it_finds(folder, tmp_pat
 def test_a_fold_without_test_slices_is_refused(folder, tmp_path):
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
     with pytest.raises(InputError, match=r"fold all .* has no test slices"):
-        predict_slices(*paths, tmp_path / "p.zarr", "all", PREDICTION, 1, "cpu", "key")
+        predict_slices(*paths, tmp_path / "p.zarr", "all", PREDICTION, "cpu", "key")
 
 
 def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):

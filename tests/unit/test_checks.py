@@ -65,6 +65,7 @@ def test_findings():
     rows = dict(check_slices([one(), one(grey(np.uint16) * 50, broken, "b")], "instances", None))
     assert rows["slices"] == "2, of which 2 annotated"
     assert rows["objects"].startswith("4 ")
+    assert rows["label ids"].startswith("not consecutive in 1 slices")
     assert rows["suspicious"].startswith("1 objects consist of several pieces")
 
 

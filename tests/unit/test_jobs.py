@@ -77,9 +77,9 @@ def test_a_promised_gpu_that_is_missing_stops_the_run(monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert jobs.device(0) == "cpu"
+    assert jobs.device(0, threads=2) == "cpu"
     with pytest.raises(InputError, match="--resources gpu=0"):
-        jobs.device(1)
+        jobs.device(1, threads=2)
 
 
 @pytest.mark.parametrize(

@@ -80,12 +80,10 @@ def targets_of_model(wildcards):
 
 
 def samples_of_chunk(wildcards):
+    """First sample of a chunk, and the one after its last."""
     options = config["augmentations"][wildcards.augmentation]
     first = int(wildcards.chunk) * options["samples_per_chunk"]
-    return {
-        "first": first,
-        "count": min(options["samples_per_chunk"], options["samples"] - first),
-    }
+    return [first, min(first + options["samples_per_chunk"], options["samples"])]
 
 
 def sample_seed(wildcards):

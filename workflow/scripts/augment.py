@@ -8,8 +8,8 @@ from unetflow import augment, jobs
 from unetflow.stacks import Volume, read_split, write_chunk
 
 
-def augment_chunk(volume, splits, targets, chunk, fold, first, count, seed, options):
-    """Write samples ``first`` .. ``first + count`` of a fold to ``chunk``.
+def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
+    """Write the samples ``numbers`` (integers, counted from 0 over all chunks) of a fold to ``chunk``.
 
     Each sample follows from ``seed`` (a text: base seed, data set, fold) and its number alone, whatever chunk it is
     in and whichever job makes it. ``options`` is the `augmentations` entry of the configuration.
@@ -18,7 +18,7 @@ def augment_chunk(volume, splits, targets, chunk, fold, first, count, seed, opti
     targets = zarr.open_group(targets, mode="r")
     mean, sd = volume.normalisation
     samples, draws = [], []
-    for number in range(first, first + count):
+    for number in numbers:
         rng = np.random.default_rng(seed_of(seed, number))
         name = split["train"][rng.integers(len(split["train"]))]
         height, width = volume.shape(name)
@@ -44,7 +44,7 @@ if __name__ == "__main__":
             targets=snakemake.input.targets,
             chunk=snakemake.output.chunk,
             fold=snakemake.wildcards.fold,
-            **snakemake.params.samples,
+            numbers=range(*snakemake.params.samples),
             seed=snakemake.params.seed,
             options=snakemake.params.augmentation,
         )

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import torch
 from unetflow import jobs, modelfile
 from unetflow.inference import predict
 from unetflow.stacks import Volume, read_split
@@ -10,9 +9,8 @@ from unetflow.stacks import Volume, read_split
 WHOLE = 512  # pixels per side that are predicted at once; bounds the memory of the check
 
 
-def check_tiling(volume, splits, model, table, ids, fold, threads, device):
+def check_tiling(volume, splits, model, table, ids, fold, device):
     """Write ``table``: the largest difference in probability between whole-image prediction and each tile size."""
-    torch.set_num_threads(threads)
     volume, network = Volume(volume), modelfile.load(model, device)
     name = read_split(splits, fold)["test"][0]
     image = volume.image(name)[:WHOLE, :WHOLE]
@@ -42,6 +40,5 @@ if __name__ == "__main__":
             table=snakemake.output.table,
             ids=snakemake.params.ids,
             fold=snakemake.wildcards.fold,
-            threads=snakemake.threads,
-            device=jobs.device(snakemake.resources.get("gpu", 0)),
+            device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
         )

@@ -15,18 +15,17 @@ from unetflow.stacks import Volume, read_split
 CLASSES = ("background", "object")
 
 
-def predict_slices(volume, splits, model, prediction, fold, options, threads, device, key):
+def predict_slices(volume, splits, model, prediction, fold, options, device, key):
     """Write ``prediction``, an OME-Zarr float32[class, z, y, x] of the fold's test slices.
 
     options : the `prediction` entry of the configuration. key : hash of the code. Slices done by an interrupted run
     are kept if they read back with the checksum that was noted.
     """
-    torch.set_num_threads(threads)
     volume, names = Volume(volume), read_split(splits, fold)["test"]
     if not names:
         raise InputError(f"fold {fold} of {volume.path} has no test slices; run one of the numbered folds")
     network = modelfile.load(model, device)
-    key = jobs.fingerprint(key, options, threads, device, Path(model), Path(splits))
+    key = jobs.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
     with jobs.state_folder(prediction, key) as state:
         store, journal = state / Path(prediction).name, Journal(state / "done.json")
         array = open_or_create(store, volume, names)
@@ -80,7 +79,6 @@ if __name__ == "__main__":
             prediction=snakemake.output.prediction,
             fold=snakemake.wildcards.fold,
             options=snakemake.params.prediction,
-            threads=snakemake.threads,
-            device=jobs.device(snakemake.resources.get("gpu", 0)),
+            device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
             key=snakemake.params.code,
         )

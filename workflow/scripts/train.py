@@ -1,5 +1,6 @@
 """Train one network on the chunks of a fold."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -14,38 +15,39 @@ from unetflow.models import build
 from unetflow.stacks import Samples, Volume, read_split
 
 
-def train(chunks, volume, splits, targets, model, best, history, curves, fold, description, training, threads, device):
-    """Train, and write the model files and the history of losses.
+def train(chunks, volume, splits, targets, folder, curves, description, training, device):
+    """Train, and write the model files and the history of losses into ``folder``.
 
-    model, best : .safetensors paths for the weights that prediction uses (the recipe's ``keep``) and for the best on
-        the validation slices (the last, where there are none); a JSON of the same name goes beside each.
-    history : CSV with step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
+    model.safetensors, best.safetensors : the weights that prediction uses (the recipe's ``keep``) and the best on the
+        validation slices (the last, where there are none); a JSON of the same name beside each.
+    history.csv : step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
     curves : folder for TensorBoard.
-    description : dict of what goes into the JSON: architecture, data set, fold, seed, code hash.
+    description : dict of what goes into the JSON: architecture, dataset, fold, seed, code.
     training : the `training` entry of the configuration. The work goes on from an interrupted run's checkpoint.
     """
-    torch.set_num_threads(threads)
-    recipe, volume = Recipe(**training), Volume(volume)
+    recipe, volume, folder = Recipe(**training), Volume(volume), Path(folder)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.use_deterministic_algorithms(recipe.deterministic)
     torch.manual_seed(description["seed"])
     network = build(**description["architecture"])
     mean, sd = volume.normalisation
     description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
-    key = jobs.fingerprint(description, threads, device, *(Path(p) for p in (*chunks, splits, targets)))
-    with jobs.state_folder(model, key) as state:
+    inputs = [Path(path) for path in (*chunks, splits, targets)]
+    key = jobs.fingerprint(description, torch.get_num_threads(), *inputs)
+    with jobs.state_folder(folder / "model.safetensors", key) as state:
         run = Training(network, recipe, description["seed"], device)
-        validation = read_split(splits, fold)["validation"]
+        validation = read_split(splits, description["fold"])["validation"]
         run.run(
             Samples(chunks),
             lambda averaged: validate(averaged, volume, targets, validation, (mean, sd)),
             state / "checkpoint.safetensors",
             Reporter(recipe.steps, curves),
         )
-        for path, weights in ((model, run.best if recipe.keep == "best" else run.average), (best, run.best)):
-            modelfile.save(state / Path(path).name, weights, description)
-            jobs.publish((state / Path(path).name).with_suffix(".json"), Path(path).with_suffix(".json"))
-            jobs.publish(state / Path(path).name, path)
-        pd.DataFrame(run.history).to_csv(history, index=False)
+        for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
+            modelfile.save(state / f"{name}.safetensors", weights, description)
+            for file in (f"{name}.json", f"{name}.safetensors"):
+                jobs.publish(state / file, folder / file)
+        pd.DataFrame(run.history).to_csv(folder / "history.csv", index=False)
 
 
 def validate(network, volume, targets, names, normalisation):
@@ -87,13 +89,9 @@ if __name__ == "__main__":
             volume=snakemake.input.volume,
             splits=snakemake.input.splits,
             targets=snakemake.input.targets,
-            model=snakemake.output.model,
-            best=snakemake.output.best,
-            history=snakemake.output.history,
+            folder=Path(snakemake.output.model).parent,
             curves=snakemake.log[0].removesuffix(".log"),
-            fold=snakemake.wildcards.fold,
             description=snakemake.params.description | {"code": snakemake.params.code},
             training=snakemake.params.training,
-            threads=snakemake.threads,
-            device=jobs.device(snakemake.resources.get("gpu", 0)),
+            device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
         )

@@ -94,6 +94,7 @@ def findings(slices, annotated):
     known = np.mean([(one.labels != IGNORE).mean() for one in annotated])
     covered = np.mean([(one.labels > 0).mean() for one in annotated])
     broken = sum(disconnected(one.labels) for one in annotated)
+    gaps = sum(one.labels.max() > len(np.unique(one.labels[one.labels > 0])) for one in annotated)
     rows = [
         ("slices", f"{len(slices)}, of which {len(annotated)} annotated"),
         ("sizes (y, x)", ", ".join(f"{y} x {x}" for y, x in shapes[:4]) + (", ..." if len(shapes) > 4 else "")),
@@ -104,6 +105,8 @@ def findings(slices, annotated):
     ]
     if slices[0].image.dtype == np.uint16 and high < 4096:
         rows.append(("bit depth", f"16 bit files with values up to {high}: 12 bit data, normalised by mean and sd"))
+    if gaps:
+        rows.append(("label ids", f"not consecutive in {gaps} slices, which harms nothing"))
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
     return rows

@@ -59,12 +59,16 @@ class Progress:
         log.info(f"{self.unit} {done} of {self.total}, {left} left{note}")
 
 
-def device(gpu):
-    """ "cuda" if a GPU was promised to the job, else "cpu". Raises InputError if it was promised and is not there."""
-    if not gpu:
-        return "cpu"
+def device(gpu, threads):
+    """Give PyTorch the job's threads; returns "cuda" if a GPU was promised to the job, else "cpu".
+
+    Raises InputError if a GPU was promised and is not there.
+    """
     import torch
 
+    torch.set_num_threads(threads)
+    if not gpu:
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     raise InputError(
