@@ -1,0 +1,112 @@
+# What each job gets of the configuration: its own entries and no more, so that only its own changes rerun it.
+
+
+def recipe(wildcards):
+    """The `models` entry behind {model}, which is its name, with -seedN behind it for seeds other than 0."""
+    return config["models"][wildcards.model.split("-seed")[0]]
+
+
+def seed(wildcards):
+    return int((wildcards.model.split("-seed") + ["0"])[1])
+
+
+def downloaded(wildcards):
+    dataset = config["datasets"][wildcards.dataset]
+    return dataset["format"] != "generated" and not dataset["path"]
+
+
+def dataset_folder(wildcards):
+    if downloaded(wildcards):
+        return f"resources/{wildcards.dataset}"
+    return config["datasets"][wildcards.dataset]["path"]
+
+
+def dataset_content(wildcards):
+    """Hash of a local data set, so that its being touched or copied anew reruns nothing and a change does."""
+    path = config["datasets"][wildcards.dataset]["path"]
+    return fingerprint(Path(path)) if path else None
+
+
+def dataset_entry(wildcards):
+    """What `prepare` needs to know of a data set."""
+    keys = ("format", "options", "voxel_size", "unit", "labels", "ignore", "split")
+    return {key: config["datasets"][wildcards.dataset][key] for key in keys}
+
+
+def targets_of_augmentation(wildcards):
+    weights = config["augmentations"][wildcards.augmentation]["weights"]
+    return f"results/{wildcards.dataset}/{wildcards.fold}/targets/{weights}.zarr"
+
+
+def targets_of_model(wildcards):
+    weights = config["augmentations"][recipe(wildcards)["augmentation"]]["weights"]
+    return f"results/{wildcards.dataset}/{wildcards.fold}/targets/{weights}.zarr"
+
+
+def samples_of_chunk(wildcards):
+    """First sample of a chunk, and the one after its last."""
+    options = config["augmentations"][wildcards.augmentation]
+    first = int(wildcards.chunk) * options["samples_per_chunk"]
+    return [first, min(first + options["samples_per_chunk"], options["samples"])]
+
+
+def chunk_count(augmentation):
+    options = config["augmentations"][augmentation]
+    return -(-options["samples"] // options["samples_per_chunk"])
+
+
+def sample_seed(wildcards):
+    return f"{config['seed']}/{wildcards.dataset}/{wildcards.fold}"
+
+
+def augmentation_options(wildcards):
+    """What shapes a sample; how many there are does not."""
+    options = config["augmentations"][wildcards.augmentation]
+    return {key: value for key, value in options.items() if key not in ("weights", "samples", "samples_per_chunk")}
+
+
+def chunks_of_model(wildcards):
+    name = recipe(wildcards)["augmentation"]
+    folder = f"results/{wildcards.dataset}/{wildcards.fold}/chunks/{name}"
+    return [f"{folder}/{k}.zarr" for k in range(chunk_count(name))]
+
+
+def training_of_model(wildcards):
+    return config["training"][recipe(wildcards)["training"]]
+
+
+def model_description(wildcards):
+    model = recipe(wildcards)
+    return {
+        "architecture": {
+            "name": model["network"],
+            "in_channels": 1,
+            "classes": 2,
+            **model["options"],
+        },
+        "dataset": wildcards.dataset,
+        "fold": wildcards.fold,
+        "seed": config["seed"] + seed(wildcards),
+    }
+
+
+def prediction_of_model(wildcards):
+    return config["prediction"][recipe(wildcards)["prediction"]]
+
+
+def segmentation_of_dataset(wildcards):
+    return config["segmentation"][config["datasets"][wildcards.dataset]["segmentation"]]
+
+
+def metrics_of_dataset(wildcards):
+    return config["metrics"][config["datasets"][wildcards.dataset]["metrics"]]
+
+
+def ids_of_model(wildcards):
+    """The columns by which tables name a model."""
+    ids = {
+        "dataset": wildcards.dataset,
+        "fold": wildcards.fold,
+        "model": wildcards.model,
+    }
+    return ids | {"seed": config["seed"] + seed(wildcards)}

@@ -1,0 +1,115 @@
+# What the runs of the configuration add up to: models, tables, pictures, measured jobs.
+
+
+def models_of_runs():
+    """(dataset, fold, model) of everything to run."""
+    return [
+        (run["dataset"], fold, name if number == 0 else f"{name}-seed{number}")
+        for run in config["runs"]
+        for fold in run["folds"]
+        for name in run["models"]
+        for number in run["seeds"]
+    ]
+
+
+def of_runs(pattern):
+    """``pattern`` for every model to run."""
+    return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in dict.fromkeys(models_of_runs())]
+
+
+def benchmarks_of_runs():
+    """A row for every measured job behind the runs: rule, dataset, fold, model, job, benchmark file, device file."""
+    rows = {}
+
+    def add(rule, dataset, fold="", model="", job="", device_file=None):
+        path = "/".join(filter(None, ["benchmarks/jobs", rule, dataset, str(fold), model, job])) + ".tsv"
+        row = {
+            "rule": rule,
+            "dataset": dataset,
+            "fold": str(fold),
+            "model": model,
+            "job": job,
+        }
+        rows[path] = row | {"benchmark": path, "device_file": device_file}
+
+    for dataset, fold, model in models_of_runs():
+        name = config["models"][model.split("-seed")[0]]["augmentation"]
+        folder = f"results/{dataset}/{fold}/{model}"
+        add("prepare", dataset)
+        add("weight_map", dataset, fold, job=config["augmentations"][name]["weights"])
+        for chunk in range(chunk_count(name)):
+            add("augment", dataset, fold, job=f"{name}/{chunk}")
+        add("train", dataset, fold, model, device_file=f"{folder}/model.json")
+        add(
+            "predict",
+            dataset,
+            fold,
+            model,
+            device_file=f"{folder}/prediction.zarr/zarr.json",
+        )
+        add("segment", dataset, fold, model)
+        add("evaluate", dataset, fold, model)
+    return list(rows.values())
+
+
+def protocols():
+    """How each data set is split, in words for the tables."""
+    texts = {}
+    for name, dataset in config["datasets"].items():
+        split = dataset["split"]
+        texts[name] = {
+            "slabs": f"{split['folds']}-fold over contiguous slabs, {split['guard']} guard slices on each side",
+            "groups": "train on the other sequences, test on this one",
+            "images": f"{split['folds']}-fold over shuffled images",
+        }[split["method"]]
+        if dataset["format"] == "generated":
+            texts[name] += "; generated data, not comparable with the paper"
+    return texts
+
+
+TABLES = {
+    "table1_em": {
+        "title": "Table 1: EM segmentation, the paper and ours",
+        "csv": "results/report/table1_em.csv",
+        "wide": False,
+    },
+    "metrics": {
+        "title": "Metrics over all test slices",
+        "csv": "results/metrics.csv",
+        "wide": True,
+    },
+    "runtime": {
+        "title": "Time and memory of every job",
+        "csv": "results/runtime.csv",
+        "wide": False,
+    },
+    "tiling_check": {
+        "title": "Tiled against whole-image prediction: largest difference in probability",
+        "csv": "results/report/tiling_check.csv",
+        "wide": False,
+    },
+}
+
+
+def table_to_show(wildcards):
+    return TABLES[wildcards.table]["csv"]
+
+
+def title_of_table(wildcards):
+    return TABLES[wildcards.table]["title"]
+
+
+def figures_of_runs():
+    """Every picture and page of the report."""
+    pages = [f"results/report/pages/{table}.html" for table in TABLES]
+    for dataset, fold, model in models_of_runs():
+        name = config["models"][model.split("-seed")[0]]["augmentation"]
+        folder = f"results/report/{dataset}/{fold}"
+        pages += [
+            f"results/report/pages/{dataset}/checks.html",
+            f"{folder}/weights_{config['augmentations'][name]['weights']}.svg",
+            f"{folder}/chunks_{name}.svg",
+            f"{folder}/training_{model}.svg",
+            f"{folder}/prediction_{model}.svg",
+        ]
+    return list(dict.fromkeys(pages))
