@@ -12,6 +12,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPU)
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
 	@$(SNAKEMAKE) $(ARGS)
+	@test -e results/report.html || $(SNAKEMAKE) --report results/report.html $(ARGS)
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: $(VENV)/.stamp  ## every test; what it needs beyond Python is listed in the README

@@ -24,8 +24,8 @@ rule all:
     """Everything that `runs` in the configuration asks for."""
     default_target: True
     input:
-        "results/metrics.csv",
-        "results/runtime.csv",
-        "results/report/table1_em.csv",
-        "results/report/tiling_check.csv",
-        figures_of_runs(),
+        targets_of_runs(),
+
+
+onsuccess:
+    write_report()

@@ -1,4 +1,7 @@
-# What the runs of the configuration add up to: models, tables, pictures, measured jobs.
+# What the runs of the configuration add up to: models, tables, pictures, measured jobs, the report.
+import json
+import subprocess
+import tempfile
 
 
 def models_of_runs():
@@ -113,3 +116,31 @@ def figures_of_runs():
             f"{folder}/prediction_{model}.svg",
         ]
     return list(dict.fromkeys(pages))
+
+
+def targets_of_runs():
+    """Every table, picture and page."""
+    return ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values()), *figures_of_runs()]
+
+
+def write_report():
+    """Bundle the report into one HTML file, by Snakemake itself, if everything is there and newer than the last one."""
+    page, targets = Path("results/report.html"), [Path(target) for target in targets_of_runs()]
+    if not all(target.exists() for target in targets):
+        return  # a run that asked for some of the files only
+    if page.exists() and page.stat().st_mtime > max(target.stat().st_mtime for target in targets):
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(workflow.main_snakefile),
+            "--nolock",
+            "--quiet",
+        ]
+        subprocess.run([*command, "--report", page, "--configfile", file.name], check=True)
+    print(f"Report: {page.resolve()}", file=sys.stderr)
