@@ -75,6 +75,12 @@ def training_of_model(wildcards):
     return config["training"][recipe(wildcards)["training"]]
 
 
+def init_of_model(wildcards):
+    """The model file from which training starts, if the recipe names one; a list, since it may name none."""
+    init = training_of_model(wildcards)["init"]
+    return [init.format(dataset=wildcards.dataset, fold=wildcards.fold)] if init else []
+
+
 def model_description(wildcards):
     model = recipe(wildcards)
     return {

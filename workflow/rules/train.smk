@@ -5,6 +5,7 @@ rule train:
         volume="results/{dataset}/volume.zarr",
         splits="results/{dataset}/splits.json",
         targets=targets_of_model,
+        init=init_of_model,
     output:
         model="results/{dataset}/{fold}/{model}/model.safetensors",
         description="results/{dataset}/{fold}/{model}/model.json",

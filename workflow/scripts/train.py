@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 import zarr
 from unetflow import jobs, modelfile
+from unetflow.errors import InputError
 from unetflow.fit import Recipe, Training
 from unetflow.inference import predict
 from unetflow.losses import LOSSES
@@ -15,12 +16,13 @@ from unetflow.models import build
 from unetflow.stacks import Samples, Volume, read_split
 
 
-def train(chunks, volume, splits, targets, folder, curves, description, training, device):
+def train(chunks, volume, splits, targets, init, folder, curves, description, training, device):
     """Train, and write the model files and the history of losses into ``folder``.
 
     model.safetensors, best.safetensors : the weights that prediction uses (the recipe's ``keep``) and the best on the
         validation slices (the last, where there are none); a JSON of the same name beside each.
     history.csv : step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
+    init : model file whose weights training starts from, or None for fresh ones.
     curves : folder for TensorBoard.
     description : dict of what goes into the JSON: architecture, dataset, fold, seed, code.
     training : the `training` entry of the configuration. The work goes on from an interrupted run's checkpoint.
@@ -29,10 +31,10 @@ def train(chunks, volume, splits, targets, folder, curves, description, training
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.use_deterministic_algorithms(recipe.deterministic)
     torch.manual_seed(description["seed"])
-    network = build(**description["architecture"])
+    network = starting_network(description["architecture"], init)
     mean, sd = volume.normalisation
     description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
-    inputs = [Path(path) for path in (*chunks, splits, targets)]
+    inputs = [Path(path) for path in (*chunks, splits, targets, *([init] if init else []))]
     key = jobs.fingerprint(description, torch.get_num_threads(), *inputs)
     with jobs.state_folder(folder / "model.safetensors", key) as state:
         run = Training(network, recipe, description["seed"], device)
@@ -48,6 +50,16 @@ def train(chunks, volume, splits, targets, folder, curves, description, training
             for file in (f"{name}.json", f"{name}.safetensors"):
                 jobs.publish(state / file, folder / file)
         pd.DataFrame(run.history).to_csv(folder / "history.csv", index=False)
+
+
+def starting_network(architecture, init):
+    """A network with fresh weights, or with those of the model file ``init``, which must be of the same architecture."""
+    if init is None:
+        return build(**architecture)
+    network = modelfile.load(init)
+    if network.description["architecture"] != architecture:
+        raise InputError(f"{init} is another network than this recipe's; give both the same network and options")
+    return network
 
 
 def validate(network, volume, targets, names, normalisation):
@@ -89,6 +101,7 @@ if __name__ == "__main__":
             volume=snakemake.input.volume,
             splits=snakemake.input.splits,
             targets=snakemake.input.targets,
+            init=(snakemake.input.get("init") or [None])[0],
             folder=Path(snakemake.output.model).parent,
             curves=snakemake.log[0].removesuffix(".log"),
             description=snakemake.params.description | {"code": snakemake.params.code},
