@@ -13,6 +13,7 @@ from evaluate import evaluate
 from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
+from train import starting_network
 from unetflow import modelfile, models
 from unetflow.errors import InputError
 from unetflow.inference import predict
@@ -149,6 +150,18 @@ def test_a_fold_without_test_slices_is_refused(folder, tmp_path):
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
     with pytest.raises(InputError, match=r"fold all .* has no test slices"):
         predict_slices(*paths, tmp_path / "p.zarr", "all", PREDICTION, "cpu", "key")
+
+
+def test_training_starts_from_a_model_file_of_the_same_network_only(folder):
+    architecture = modelfile.describe(folder / "model.safetensors")["architecture"]
+    network, saved = (
+        starting_network(architecture, folder / "model.safetensors"),
+        modelfile.load(folder / "model.safetensors"),
+    )
+    for one, other in zip(network.parameters(), saved.parameters()):
+        np.testing.assert_array_equal(one.detach(), other.detach())
+    with pytest.raises(InputError, match="another network"):
+        starting_network(architecture | {"width": 3}, folder / "model.safetensors")
 
 
 def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):

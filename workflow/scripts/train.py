@@ -53,7 +53,7 @@ def train(chunks, volume, splits, targets, init, folder, curves, description, tr
 
 
 def starting_network(architecture, init):
-    """A network with fresh weights, or with those of the model file ``init``, which must be of the same architecture."""
+    """A network with fresh weights, or with those of the model file ``init``, which must be of the same network."""
     if init is None:
         return build(**architecture)
     network = modelfile.load(init)
