@@ -68,6 +68,12 @@ def test_normalisation_is_that_of_all_slices(folder):
     assert volume.normalisation == pytest.approx((pixels.mean(), pixels.std()))
 
 
+def test_the_volume_says_which_fold_tests_on_a_slice(folder):
+    splits = json.loads((folder / "splits.json").read_text())
+    for entry in Volume(folder / "volume.zarr").meta["slices"]:
+        assert entry["name"] in splits[str(entry["fold"])]["test"]
+
+
 def test_targets_are_parted_and_weighted_as_the_training_set_says(folder):
     volume, targets = Volume(folder / "volume.zarr"), zarr.open_group(folder / "targets.zarr", mode="r")
     parted = {name: separate_touching(volume.labels(name)) for name in split(folder, "train")}

@@ -76,6 +76,13 @@ def test_it_learns(tmp_path):
     assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
 
 
+def test_bfloat16_learns_too(tmp_path):
+    recipe = Recipe(steps=40, optimizer="adamw", learning_rate=0.01, precision="bfloat16", validate_every=10)
+    run = trained(recipe, tmp_path / "c")
+    assert run.history[-1]["loss"] < 0.5 * run.history[0]["loss"]
+    assert all(tensor.dtype != torch.bfloat16 for tensor in run.average.values()), "weights stay in float32"
+
+
 def test_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
     losses = iter([3.0, 1.0, 2.0])
     weights = []

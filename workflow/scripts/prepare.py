@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import zarr
 from unetflow import jobs
 from unetflow.checks import check_slices
 from unetflow.readers import READERS
@@ -27,10 +28,20 @@ def prepare(folder, volume, splits, checks, dataset):
     with jobs.made_whole(volume) as path:
         write_volume(path, slices, dataset["voxel_size"], dataset["unit"], mean, sd)
         made = make_splits(Volume(path).meta["slices"], **dataset["split"])
+        note_folds(path, made)
     jobs.write_atomically(splits, json.dumps(made, indent=1) + "\n")
     pd.DataFrame(rows, columns=["check", "finding"]).to_csv(checks, index=False)
     for check, finding in rows:
         jobs.log.info(f"{check}: {finding}")
+
+
+def note_folds(volume, splits):
+    """Note with each slice of the volume which fold tests on it (None: no numbered one)."""
+    group = zarr.open_group(volume, mode="a")
+    meta = dict(group.attrs["unetflow"])
+    tested = {name: int(fold) for fold, split in splits.items() if fold != "all" for name in split["test"]}
+    meta["slices"] = [{**entry, "fold": tested.get(entry["name"])} for entry in meta["slices"]]
+    group.attrs["unetflow"] = meta
 
 
 if __name__ == "__main__":
