@@ -25,7 +25,7 @@ def benchmarks_of_runs():
     rows = {}
 
     def add(rule, dataset, fold="", model="", job="", device_file=None):
-        path = "/".join(filter(None, ["benchmarks/jobs", rule, dataset, str(fold), model, job])) + ".tsv"
+        path = f"{Path('benchmarks/jobs', rule, dataset, str(fold), model, job)}.tsv"
         row = {
             "rule": rule,
             "dataset": dataset,
@@ -56,9 +56,10 @@ def benchmarks_of_runs():
 
 
 def protocols():
-    """How each data set is split, in words for the tables."""
+    """How each data set of the paper's table is split, in words."""
     texts = {}
-    for name, dataset in config["datasets"].items():
+    for name in config["report"]["table1"]:
+        dataset = config["datasets"][name]
         split = dataset["split"]
         texts[name] = {
             "slabs": f"{split['folds']}-fold over contiguous slabs, {split['guard']} guard slices on each side",
