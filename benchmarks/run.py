@@ -1,4 +1,4 @@
-"""Ours against what users would pick instead, side by side in one run; writes benchmarks/results.csv.
+"""Ours against what users would pick instead, side by side in one run; writes results/benchmarks.csv.
 
 Usage: make bench. Single-thread CPU seconds, both sides in turn, medians of several rounds. Peers that are packages
 of their own stand in benchmarks/requirements.txt.
@@ -92,8 +92,9 @@ def main():
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
     rows += warping_rows()
     print("{}: {:.3f} s ({}: {} s)".format(*(rows[-1][i] for i in (0, 1, 3, 2))))
+    (FOLDER.parent / "results").mkdir(exist_ok=True)
     frame = pd.DataFrame(rows, columns=["name", "ours", "peer", "peer_name", "ratio", "unit"])
-    frame.to_csv(FOLDER / "results.csv", index=False, float_format="%.4g")
+    frame.to_csv(FOLDER.parent / "results/benchmarks.csv", index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

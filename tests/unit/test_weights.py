@@ -46,7 +46,7 @@ def test_two_nearest_are_exact_within_reach(labels):
     distances = [np.full(cells.shape, np.inf)] * 2 + [
         distance_transform_edt(cells != k) for k in np.unique(cells[cells > 0])
     ]
-    for ours, exact in zip(two_nearest(cells, reach=40), np.sort(distances, axis=0)):
+    for ours, exact in zip(two_nearest(cells, 40, np.ones(cells.shape, bool)), np.sort(distances, axis=0)):
         np.testing.assert_array_equal(ours, exact)
 
 

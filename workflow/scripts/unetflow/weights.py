@@ -50,7 +50,7 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
         background_weight, cell_weight = class_weights or balanced_class_weights([labels], ignore)
         weight = np.where(cells != 0, cell_weight, background_weight)
     if form in ("2015", "2019"):
-        weight += np.where(cells == 0, border_term(cells, w0, sigma), 0.0)
+        weight += border_term(cells, w0, sigma)
     return np.where(known, weight, 0.0).astype(np.float32)
 
 
@@ -69,27 +69,30 @@ def distance_balance(cells, ratio=0.1, sigma=10.0):
 
     ratio + (1 - ratio) exp(-d1^2 / (2 sigma^2)), with the defaults of the authors' Fiji plugin.
     """
-    d1, _ = two_nearest(np.ascontiguousarray(cells, np.int64), reach=int(6 * sigma))
+    d1, _ = two_nearest(cells, reach=int(6 * sigma), wanted=cells == 0)
     return ratio + (1 - ratio) * np.exp(-(d1**2) / (2 * sigma**2))
 
 
 def border_term(cells, w0, sigma):
-    """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) for every pixel, float64[y, x]; cells int[y, x], 0 background."""
+    """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) on the background, 0 on cells, float64[y, x]; cells int[y, x]."""
     if w0 <= NEGLIGIBLE:
         return np.zeros(cells.shape)
     reach = int(np.ceil(sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE))))
-    d1, d2 = two_nearest(np.ascontiguousarray(cells, np.int64), reach)
+    d1, d2 = two_nearest(cells, reach, wanted=cells == 0)
     return w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
 
 
-def two_nearest(cells, reach):
-    """Distances (float64[y, x], pixels) to the nearest and the second nearest cell; inf beyond ``reach``.
+def two_nearest(cells, reach, wanted):
+    """Distances (float64[y, x], pixels) to the nearest and second nearest cell of the ``wanted`` pixels (bool[y, x]).
+
+    inf beyond ``reach`` and at pixels that are not wanted.
 
     Separable and exact: if a cell is one of the two nearest to a pixel, then in the column of its closest point it
     is also one of the two nearest, or two others are at least as near. So two labels per column suffice, however
     many cells there are.
     """
-    squared = _combine_columns(*_nearest_in_columns(cells, reach), reach)
+    nearest = _nearest_in_columns(np.ascontiguousarray(cells, np.int64), reach)
+    squared = _combine_columns(*nearest, reach, wanted)
     return np.sqrt(squared[0]), np.sqrt(squared[1])
 
 
@@ -118,7 +121,7 @@ def _nearest_in_columns(cells, reach):
 
 
 @njit(cache=True)
-def _combine_columns(label, distance, reach):
+def _combine_columns(label, distance, reach, wanted):
     """Squared distances float64[2, y, x] to the two nearest cells, from the two nearest of every column."""
     _, height, width = label.shape
     squared = np.full((2, height, width), np.inf)
@@ -127,6 +130,8 @@ def _combine_columns(label, distance, reach):
     far = 4 * (reach + 1) ** 2
     for y in range(height):
         for x in range(width):
+            if not wanted[y, x]:
+                continue
             best_label[:] = 0
             best[:] = far
             for dx in range(reach + 1):
