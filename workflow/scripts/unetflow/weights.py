@@ -12,6 +12,7 @@ from . import IGNORE
 
 FORMS = ("none", "classes", "2015", "2019")
 NEGLIGIBLE = 1e-7  # border weights below this are not looked for
+FAR = np.int32(2**30)  # squared distance (pixels) of a cell that was not met
 
 
 def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE):
@@ -42,7 +43,7 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
     if sigma <= 0 or w0 < 0:
         raise ValueError(f"w0 = {w0} must not be negative and sigma = {sigma} must be positive")
     known = labels != ignore
-    cells = np.where(known, labels, 0).astype(np.int64)
+    cells = np.where(known, labels, 0).astype(np.int32)
     weight = np.ones(labels.shape)
     if form == "2019":
         weight = np.where(cells != 0, 1.0, distance_balance(cells))
@@ -69,101 +70,101 @@ def distance_balance(cells, ratio=0.1, sigma=10.0):
 
     ratio + (1 - ratio) exp(-d1^2 / (2 sigma^2)), with the defaults of the authors' Fiji plugin.
     """
-    d1, _ = two_nearest(cells, reach=int(6 * sigma), wanted=cells == 0)
-    return ratio + (1 - ratio) * np.exp(-(d1**2) / (2 * sigma**2))
+    d1_squared, _ = two_nearest(cells, largest_sum=12 * sigma)
+    return ratio + (1 - ratio) * np.exp(-d1_squared / (2 * sigma**2))
 
 
 def border_term(cells, w0, sigma):
     """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) on the background, 0 on cells, float64[y, x]; cells int[y, x]."""
-    if w0 <= NEGLIGIBLE:
-        return np.zeros(cells.shape)
-    reach = int(np.ceil(sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE))))
-    d1, d2 = two_nearest(cells, reach, wanted=cells == 0)
-    return w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
+    border = np.zeros(cells.shape)
+    if w0 > NEGLIGIBLE:
+        squared = two_nearest(cells, largest_sum=sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE)))
+        near = squared[1] < FAR
+        d1, d2 = np.sqrt(squared[:, near])
+        border[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
+    return border
 
 
-def two_nearest(cells, reach, wanted):
-    """Distances (float64[y, x], pixels) to the nearest and second nearest cell of the ``wanted`` pixels (bool[y, x]).
+def two_nearest(cells, largest_sum):
+    """Squared distances (int32[2, y, x], pixels^2) of background pixels to the nearest and the second nearest cell.
 
-    inf beyond ``reach`` and at pixels that are not wanted.
+    Both are found wherever the sum of the distances is at most ``largest_sum``; elsewhere, and on cells, either may
+    be FAR. The nearest alone is found up to half of it.
 
     Separable and exact: if a cell is one of the two nearest to a pixel, then in the column of its closest point it
     is also one of the two nearest, or two others are at least as near. So two labels per column suffice, however
     many cells there are.
     """
-    nearest = _nearest_in_columns(np.ascontiguousarray(cells, np.int64), reach)
-    squared = _combine_columns(*nearest, reach, wanted)
-    return np.sqrt(squared[0]), np.sqrt(squared[1])
+    cells = np.ascontiguousarray(cells, np.int32)
+    return _combine_columns(cells, *_nearest_in_columns(cells, int(largest_sum)), largest_sum)
 
 
 @njit(cache=True)
 def _nearest_in_columns(cells, reach):
-    """Per pixel, the two nearest distinct cells of its own column: labels int64[2, y, x], distances int64[2, y, x]."""
+    """Per pixel, the two nearest distinct cells of its own column, up to ``reach`` pixels away.
+
+    Returns labels and squared distances, int32[y, x, 2]: 0 and FAR where there is none.
+    """
     height, width = cells.shape
-    far = 4 * (reach + 1)
-    label = np.zeros((2, height, width), np.int64)
-    distance = np.full((2, height, width), far, np.int64)
-    for direction in (1, -1):
-        first, last = (0, height) if direction == 1 else (height - 1, -1)
-        for x in range(width):
-            near, near_at, next_, next_at = 0, 0, 0, 0  # the two cells met last, and where
-            for y in range(first, last, direction):
+    label = np.zeros((height, width, 2), np.int32)
+    squared = np.full((height, width, 2), FAR, np.int32)
+    for downward in (True, False):
+        near, near_at = np.zeros(width, np.int32), np.zeros(width, np.int32)  # the cell met last, and where
+        other, other_at = np.zeros(width, np.int32), np.zeros(width, np.int32)  # the one met before that
+        for step in range(height):
+            y = step if downward else height - 1 - step
+            for x in range(width):
                 here = cells[y, x]
                 if here != 0:
-                    if here != near:
-                        next_, next_at = near, near_at
-                    near, near_at = here, y
-                if near != 0:
-                    _insert(label[:, y, x], distance[:, y, x], near, abs(y - near_at), reach)
-                if next_ != 0:
-                    _insert(label[:, y, x], distance[:, y, x], next_, abs(y - next_at), reach)
-    return label, distance
+                    if here != near[x]:
+                        other[x], other_at[x] = near[x], near_at[x]
+                    near[x], near_at[x] = here, y
+                two = label[y, x, 0], squared[y, x, 0], label[y, x, 1], squared[y, x, 1]
+                if near[x] != 0 and abs(y - near_at[x]) <= reach:
+                    two = _nearest_two(*two, near[x], (y - near_at[x]) ** 2)
+                if other[x] != 0 and abs(y - other_at[x]) <= reach:
+                    two = _nearest_two(*two, other[x], (y - other_at[x]) ** 2)
+                label[y, x, 0], squared[y, x, 0], label[y, x, 1], squared[y, x, 1] = two
+    return label, squared
 
 
 @njit(cache=True)
-def _combine_columns(label, distance, reach, wanted):
-    """Squared distances float64[2, y, x] to the two nearest cells, from the two nearest of every column."""
-    _, height, width = label.shape
-    squared = np.full((2, height, width), np.inf)
-    best_label = np.zeros(2, np.int64)
-    best = np.zeros(2, np.int64)
-    far = 4 * (reach + 1) ** 2
+def _combine_columns(cells, label, squared, largest_sum):
+    """Squared distances int32[2, y, x] to the two nearest cells, from the two nearest of every column."""
+    height, width = cells.shape
+    result = np.full((2, height, width), FAR, np.int32)
     for y in range(height):
         for x in range(width):
-            if not wanted[y, x]:
+            if cells[y, x] != 0:
                 continue
-            best_label[:] = 0
-            best[:] = far
-            for dx in range(reach + 1):
-                if dx * dx >= best[1]:
-                    break
-                for side in range(2 if dx else 1):
-                    column = x + dx if side == 0 else x - dx
+            two = 0, FAR, 0, FAR
+            # Cells further off than ``room`` columns can't be one of a pair whose sum matters, neither with the
+            # nearest so far nor with each other.
+            dx, room = 0, largest_sum / 2
+            while dx <= room and dx * dx < two[3]:
+                for column in (x - dx, x + dx):
                     if 0 <= column < width:
                         for k in range(2):
-                            if label[k, y, column] != 0:
-                                at = distance[k, y, column] ** 2 + dx * dx
-                                _insert(best_label, best, label[k, y, column], at, reach * reach)
-            for k in range(2):
-                if best_label[k] != 0:
-                    squared[k, y, x] = best[k]
-    return squared
+                            at = squared[y, column, k] + dx * dx
+                            if at < two[3]:
+                                two = _nearest_two(*two, label[y, column, k], at)
+                if two[0] != 0:
+                    room = max(largest_sum / 2, largest_sum - np.sqrt(two[1]))
+                dx += 1
+            result[0, y, x], result[1, y, x] = two[1], two[3]
+    return result
 
 
 @njit(cache=True)
-def _insert(labels, distances, label, distance, limit):
-    """Keep the two nearest distinct labels, nearest first."""
-    if distance > limit:
-        return
-    if label == labels[0]:
-        distances[0] = min(distances[0], distance)
-    elif distance < distances[0]:
-        labels[1], distances[1] = labels[0], distances[0]
-        labels[0], distances[0] = label, distance
-    elif label == labels[1]:
-        distances[1] = min(distances[1], distance)
-    elif distance < distances[1]:
-        labels[1], distances[1] = label, distance
+def _nearest_two(first, to_first, second, to_second, label, to_label):
+    """The two nearest of three cells of which two may be the same, nearest first: label, distance, label, distance."""
+    if to_label < to_first:
+        if label == first:
+            return label, to_label, second, to_second
+        return label, to_label, first, to_first
+    if label != first and to_label < to_second:
+        return first, to_first, label, to_label
+    return first, to_first, second, to_second
 
 
 def separate_touching(labels):
