@@ -1,6 +1,7 @@
 """Train one network on the chunks of a fold."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -16,32 +17,44 @@ from unetflow.models import build
 from unetflow.stacks import Samples, Volume, read_split
 
 
-def train(chunks, volume, splits, targets, init, folder, curves, description, training, device):
+@dataclass(frozen=True)
+class Inputs:
+    """Files that training reads; ``init`` is a model file to start from, or None."""
+
+    chunks: list
+    volume: str
+    splits: str
+    targets: str
+    init: str | None
+
+    def paths(self):
+        return [Path(path) for path in (*self.chunks, self.volume, self.splits, self.targets, self.init) if path]
+
+
+def train(inputs, folder, curves, description, training, device):
     """Train, and write the model files and the history of losses into ``folder``.
 
     model.safetensors, best.safetensors : the weights that prediction uses (the recipe's ``keep``) and the best on the
         validation slices (the last, where there are none); a JSON of the same name beside each.
     history.csv : step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
-    init : model file whose weights training starts from, or None for fresh ones.
     curves : folder for TensorBoard.
     description : dict of what goes into the JSON: architecture, dataset, fold, seed, code.
     training : the `training` entry of the configuration. The work goes on from an interrupted run's checkpoint.
     """
-    recipe, volume, folder = Recipe(**training), Volume(volume), Path(folder)
+    recipe, volume, folder = Recipe(**training), Volume(inputs.volume), Path(folder)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.use_deterministic_algorithms(recipe.deterministic)
     torch.manual_seed(description["seed"])
-    network = starting_network(description["architecture"], init)
+    network = starting_network(description["architecture"], inputs.init)
     mean, sd = volume.normalisation
     description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
-    inputs = [Path(path) for path in (*chunks, splits, targets, *([init] if init else []))]
-    key = jobs.fingerprint(description, torch.get_num_threads(), *inputs)
+    key = jobs.fingerprint(description, torch.get_num_threads(), *inputs.paths())
     with jobs.state_folder(folder / "model.safetensors", key) as state:
         run = Training(network, recipe, description["seed"], device)
-        validation = read_split(splits, description["fold"])["validation"]
+        validation = read_split(inputs.splits, description["fold"])["validation"]
         run.run(
-            Samples(chunks),
-            lambda averaged: validate(averaged, volume, targets, validation, (mean, sd)),
+            Samples(inputs.chunks),
+            lambda averaged: validate(averaged, volume, inputs.targets, validation, (mean, sd)),
             state / "checkpoint.safetensors",
             Reporter(recipe.steps, curves),
         )
@@ -97,11 +110,13 @@ class Reporter:
 if __name__ == "__main__":
     with jobs.job(snakemake):
         train(
-            chunks=snakemake.input.chunks,
-            volume=snakemake.input.volume,
-            splits=snakemake.input.splits,
-            targets=snakemake.input.targets,
-            init=(snakemake.input.get("init") or [None])[0],
+            inputs=Inputs(
+                chunks=snakemake.input.chunks,
+                volume=snakemake.input.volume,
+                splits=snakemake.input.splits,
+                targets=snakemake.input.targets,
+                init=(snakemake.input.get("init") or [None])[0],
+            ),
             folder=Path(snakemake.output.model).parent,
             curves=snakemake.log[0].removesuffix(".log"),
             description=snakemake.params.description | {"code": snakemake.params.code},
