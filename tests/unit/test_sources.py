@@ -1,0 +1,276 @@
+"""Volumes in every format, order of axes and place are read as the same [z, y, x]."""
+
+import functools
+import http.server
+import threading
+from itertools import permutations
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unetflow.errors import InputError
+from unetflow.sources import Source, open_source
+
+SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    """An asymmetric volume [t, c, z, y, x]: any swap of axes, channels or time points shows."""
+    return np.arange(np.prod(list(SHAPE.values())), dtype=np.uint16).reshape(tuple(SHAPE.values()))
+
+
+def ordered(phantom, axes):
+    """The phantom with these axes in this order; of the others, index 0."""
+    index = tuple(slice(None) if axis in axes else 0 for axis in "tczyx")
+    kept = [axis for axis in "tczyx" if axis in axes]
+    return np.ascontiguousarray(phantom[index].transpose([kept.index(axis) for axis in axes]))
+
+
+def expected(phantom, axes, channel=0, time=0):
+    volume = phantom[time if "t" in axes else 0, channel if "c" in axes else 0]
+    return volume if "z" in axes else volume[:1]
+
+
+def assert_reads(source, volume):
+    assert source.shape == volume.shape and source.dtype == volume.dtype
+    np.testing.assert_array_equal(source.read((0, 0, 0), volume.shape), volume)
+    start, stop = (0, 3, 2), (min(3, volume.shape[0]), 8, 6)
+    np.testing.assert_array_equal(source.read(start, stop), volume[tuple(map(slice, start, stop))])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([p for n in (2, 3, 4, 5) for p in permutations("tczyx", n) if {"y", "x"} <= set(p)]), st.data())
+def test_any_order_of_axes(phantom, axes, data):
+    axes = "".join(axes)
+    channel, time = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 1))
+    source = Source("phantom", ordered(phantom, axes), axes, {"t": time, "c": channel})
+    assert_reads(source, expected(phantom, axes, channel, time))
+
+
+def write_ome_zarr(path, array, axes, version, **options):
+    """An OME-Zarr image with two levels, z 40, y and x 4 nanometer."""
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    group.create_array("0", data=array, chunks=tuple(min(4, n) for n in array.shape), **options)
+    group.create_array("1", data=array[..., ::2, ::2])
+    kinds = {"t": "time", "c": "channel"}
+    named = [{"name": a, "type": kinds.get(a, "space")} | ({"unit": "nanometer"} if a in "zyx" else {}) for a in axes]
+    levels = [
+        {
+            "path": str(k),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [{"z": 40.0, "y": 4.0 * 2**k, "x": 4.0 * 2**k}.get(a, 1.0) for a in axes]}
+            ],
+        }
+        for k in range(2)
+    ]
+    image = [{"axes": named, "datasets": levels, "version": version}]
+    group.attrs.update({"ome": {"version": "0.5", "multiscales": image}} if version == "0.5" else {"multiscales": image})
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("axes", ["zyx", "yx", "czyx", "tczyx", "xyz", "zcyx"])
+def test_ome_zarr(phantom, tmp_path, version, axes):
+    path = tmp_path / "image.zarr"
+    write_ome_zarr(path, ordered(phantom, axes), axes, version)
+    source = open_source(str(path), channel=1, time=1)
+    assert_reads(source, expected(phantom, axes, 1, 1))
+    assert source.voxel_size == (40.0 if "z" in axes else 1.0, 4.0, 4.0) and source.unit == "nanometer"
+    assert open_source(str(path), array="1").voxel_size[1:] == (8.0, 8.0)
+    assert open_source(str(path), voxel_size=(1, 2, 3), unit="micrometer").voxel_size == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_plain_zarr_arrays(phantom, tmp_path, version):
+    path = str(tmp_path / "plain.zarr")
+    zarr.create_array(path, data=ordered(phantom, "zyx"), chunks=(2, 4, 4), zarr_format=version)
+    with pytest.raises(InputError, match="does not say what its 3 axes .* axes: zyx"):
+        open_source(path)
+    source = open_source(path, axes="ZYX")
+    assert_reads(source, expected(phantom, "zyx"))
+    assert source.voxel_size is None
+
+
+def test_zarr_arrays_that_name_their_axes(phantom, tmp_path):
+    path = str(tmp_path / "named.zarr")
+    zarr.create_array(path, data=ordered(phantom, "xyz"), dimension_names=["x", "y", "z"])
+    assert_reads(open_source(path), expected(phantom, "xyz"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (16, 16), "compression": "deflate"},
+        {"bigtiff": True},
+        {"compression": "lzw", "rowsperstrip": 3},
+    ],
+    ids=str,
+)
+def test_tiff_stacks(phantom, tmp_path, options):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, ordered(phantom, "zyx"), photometric="minisblack", **options)
+    assert_reads(open_source(str(path)), expected(phantom, "zyx"))
+
+
+def test_tiff_pages_written_one_by_one_and_slices_in_files(phantom, tmp_path):
+    volume = ordered(phantom, "zyx")
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as tiff:
+        for page in volume:
+            tiff.write(page, contiguous=False)
+    assert_reads(open_source(str(tmp_path / "pages.tif"), axes="zyx"), expected(phantom, "zyx"))
+    for z, page in enumerate(volume):
+        tifffile.imwrite(tmp_path / f"slice{z:03d}.tif", page)
+    assert_reads(open_source(str(tmp_path / "slice*.tif")), expected(phantom, "zyx"))
+
+
+def test_tiff_with_metadata(phantom, tmp_path):
+    ome = tmp_path / "image.ome.tif"
+    metadata = {"axes": "TCZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    tifffile.imwrite(ome, phantom, metadata=metadata, photometric="minisblack")
+    source = open_source(str(ome), channel=2, time=1)
+    assert_reads(source, expected(phantom, "tczyx", 2, 1))
+    assert source.voxel_size == (2.0, 0.5, 0.5) and source.unit == "micrometer"
+    imagej = tmp_path / "imagej.tif"
+    tifffile.imwrite(
+        imagej,
+        ordered(phantom, "zcyx"),
+        imagej=True,
+        resolution=(4, 2),
+        metadata={"axes": "ZCYX", "spacing": 3.0, "unit": "um"},
+    )
+    source = open_source(str(imagej), channel=1)
+    assert_reads(source, expected(phantom, "zcyx", 1))
+    assert source.voxel_size == (3.0, 0.5, 0.25) and source.unit == "micrometer"
+
+
+def test_hdf5(phantom, tmp_path):
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("volumes/raw", data=ordered(phantom, "zyx"), chunks=(2, 4, 4), compression="gzip")
+    assert_reads(open_source(str(path), axes="zyx"), expected(phantom, "zyx"))
+    with h5py.File(path, "a") as file:
+        file["volumes/other"] = ordered(phantom, "zyx")
+        for dimension, name in zip(file["volumes/raw"].dims, "zyx"):
+            dimension.label = name
+    with pytest.raises(InputError, match="2 arrays; name one .* volumes/other, volumes/raw"):
+        open_source(str(path))
+    assert_reads(open_source(str(path), array="/volumes/raw"), expected(phantom, "zyx"))
+
+
+class RangeHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, also parts of them, as web servers and object stores do."""
+
+    def send_head(self):
+        wanted = self.headers.get("Range")
+        if not wanted:
+            return super().send_head()
+        try:
+            file = open(self.translate_path(self.path), "rb")
+        except OSError:
+            return self.send_error(404)
+        size = len(file.read())
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = (int(first), int(last or size - 1)) if first else (size - int(last), size - 1)
+        end = min(end, size - 1)
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{end}/{size}")
+        self.send_header("Content-Length", str(end - start + 1))
+        self.end_headers()
+        file.seek(start)
+        self.wfile.write(file.read(end - start + 1))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def web(tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(RangeHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_over_http(phantom, tmp_path, web):
+    volume = ordered(phantom, "zyx")
+    for version in ("0.4", "0.5"):
+        options = {"shards": (8, 8, 8)} if version == "0.5" else {}
+        write_ome_zarr(tmp_path / f"{version}.zarr", volume, "zyx", version, **options)
+        assert_reads(open_source(f"{web}/{version}.zarr"), expected(phantom, "zyx"))
+    tifffile.imwrite(tmp_path / "stack.tif", volume, photometric="minisblack", compression="zlib")
+    assert_reads(open_source(f"{web}/stack.tif"), expected(phantom, "zyx"))
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file["raw"] = volume
+    assert_reads(open_source(f"{web}/file.h5", axes="zyx"), expected(phantom, "zyx"))
+    with pytest.raises(InputError, match="can't be opened|can be opened"):
+        open_source(f"{web}/missing.zarr")
+    with pytest.raises(InputError, match="can't be opened"):
+        open_source(f"{web}/missing.tif")
+
+
+def test_from_an_object_store(phantom, tmp_path, monkeypatch):
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        for key, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(key, value)
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        files = s3fs.S3FileSystem()
+        files.mkdir("bucket")
+        volume = ordered(phantom, "czyx")
+        write_ome_zarr(tmp_path / "image.zarr", volume, "czyx", "0.5")
+        files.put(str(tmp_path / "image.zarr"), "bucket/image.zarr", recursive=True)
+        assert_reads(open_source("s3://bucket/image.zarr", channel=2), expected(phantom, "czyx", 2))
+        tifffile.imwrite(tmp_path / "stack.tif", ordered(phantom, "zyx"), photometric="minisblack")
+        files.put(str(tmp_path / "stack.tif"), "bucket/stack.tif")
+        assert_reads(open_source("s3://bucket/stack.tif"), expected(phantom, "zyx"))
+    finally:
+        server.stop()
+
+
+def test_bad_volumes_get_one_sentence(phantom, tmp_path):
+    with pytest.raises(InputError, match="does not exist; correct `path`"):
+        open_source(str(tmp_path / "nothing.zarr"))
+    with pytest.raises(InputError, match="does not exist; correct `path`"):
+        open_source(str(tmp_path / "nothing.tif"))
+    with pytest.raises(InputError, match="no file matches"):
+        open_source(str(tmp_path / "no*.tif"))
+    (tmp_path / "broken.tif").write_bytes(b"<html>not found</html>")
+    with pytest.raises(InputError, match="can't be read as a TIFF"):
+        open_source(str(tmp_path / "broken.tif"))
+    (tmp_path / "broken.h5").write_bytes(b"<html>not found</html>")
+    with pytest.raises(InputError, match="can't be read as an HDF5"):
+        open_source(str(tmp_path / "broken.h5"))
+    (tmp_path / "text.txt").write_text("hello")
+    with pytest.raises(InputError, match="neither a Zarr store nor"):
+        open_source(str(tmp_path / "text.txt"))
+    path = str(tmp_path / "group.zarr")
+    zarr.open_group(path, mode="w").create_array("raw", data=ordered(phantom, "czyx"))
+    with pytest.raises(InputError, match="without an OME-Zarr image; name one .*: raw"):
+        open_source(path)
+    with pytest.raises(InputError, match="no array 'row'.*: raw"):
+        open_source(path, array="row")
+    with pytest.raises(InputError, match="has 3 along c, but channel is 3"):
+        open_source(path, array="raw", axes="czyx", channel=3)
+    for axes, message in (("czxx", "each once"), ("cztq", "must be y and x"), ("zyx", "name as many")):
+        with pytest.raises(InputError, match=message):
+            open_source(path, array="raw", axes=axes)
+    tifffile.imwrite(tmp_path / "colour.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
+    with pytest.raises(InputError, match="convert them to grey"):
+        open_source(str(tmp_path / "colour.tif"))
