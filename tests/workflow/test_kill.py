@@ -19,7 +19,7 @@ RESULTS = "results/tiny_em/0"
 MOMENTS = {
     "augment": f"{RESULTS}/chunks/tiny/.*.zarr.partial/*.zarr/image",
     "train": f"{RESULTS}/tiny/.model.safetensors.*/checkpoint.safetensors",
-    "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.json",
+    "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.jsonl",
 }
 
 

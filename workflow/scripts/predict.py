@@ -1,7 +1,5 @@
 """Class probabilities of a fold's test slices, by overlap tiles."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -27,15 +25,15 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
     network = modelfile.load(model, device)
     key = jobs.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
     with jobs.state_folder(prediction, key) as state:
-        store, journal = state / Path(prediction).name, Journal(state / "done.json")
+        store, journal = state / Path(prediction).name, jobs.Journal(state / "done.jsonl")
         array = open_or_create(store, volume, names)
         progress = jobs.Progress(len(names), "slice")
         for z, name in enumerate(names):
             height, width = volume.shape(name)
-            if not journal.holds(name, array[:, z, :height, :width]):
+            if not journal.holds(name, array[:, z, :height, :width].tobytes()):
                 probability = predict(network, volume.image(name), tuple(options["tile"]), options["symmetries"])
                 array[:, z, :height, :width] = probability
-                journal.note(name, probability)
+                journal.note(name, probability.tobytes())
             progress(z + 1)
         shapes = [{"name": name, "shape": list(volume.shape(name))} for name in names]
         zarr.open_group(store, mode="a").attrs["unetflow"] = {
@@ -53,21 +51,6 @@ def open_or_create(store, volume, names):
     canvas = volume.group["0"].shape[1:]
     shape = (len(CLASSES), len(names), *canvas)
     return create_image(store, shape, "float32", volume.meta["voxel_size"], volume.meta["unit"], CLASSES)
-
-
-class Journal:
-    """Which slices are done, with the checksum of what was written."""
-
-    def __init__(self, path):
-        self.path = path
-        self.done = json.loads(path.read_text()) if path.is_file() else {}
-
-    def holds(self, name, array):
-        return self.done.get(name) == hashlib.sha256(array.tobytes()).hexdigest()
-
-    def note(self, name, array):
-        self.done[name] = hashlib.sha256(array.tobytes()).hexdigest()
-        jobs.write_atomically(self.path, json.dumps(self.done))
 
 
 if __name__ == "__main__":

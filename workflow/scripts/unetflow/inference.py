@@ -1,25 +1,66 @@
-"""Overlap-tile prediction of arrays: the same numbers whatever the tile."""
+"""Overlap-tile prediction: the same numbers whatever the tile, for arrays and for volumes larger than memory."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from . import symmetries
+from .blocks import read_mirrored
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (384, 384)
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+# How probabilities float32[class, ...] are stored: values of the type, or the most probable class.
+ENCODINGS = {
+    "float32": lambda p: p,
+    "float16": lambda p: p.astype(np.float16),
+    "uint8": lambda p: np.rint(p * 255).astype(np.uint8),
+    "argmax": lambda p: p.argmax(axis=0).astype(np.uint8),
+}
 
 
-@torch.inference_mode()
+class Predictor:
+    """A network ready to be applied: float32[class, y', x'] probabilities of one input window [y, x].
+
+    model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
+        put into evaluation mode and runs where its weights are.
+    tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
+    precision : "bfloat16" runs the arithmetic of the network in it, where the processor has it.
+    """
+
+    def __init__(self, model, tta=None, precision="float32"):
+        self.model, self.names, self.dtype = model.eval(), list(tta or ["0"]), PRECISIONS[precision]
+        parameter = next(model.parameters())
+        self.device = parameter.device
+        self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
+
+    @torch.inference_mode()
+    def __call__(self, window):
+        window = (window.astype(np.float32) - np.float32(self.mean)) / np.float32(self.sd)
+        image = torch.from_numpy(np.ascontiguousarray(window))[None, None]
+        if self.device.type == "cuda":
+            image = image.pin_memory().to(self.device, non_blocking=True)
+        total = 0.0
+        for name in self.names:
+            total = total + symmetries.undo(name, self.softmax(symmetries.apply(name, image)))
+        return (total / len(self.names))[0].cpu().numpy()
+
+    def softmax(self, image):
+        image = image.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            logits = self.model(image)
+        return torch.softmax(logits.float(), dim=1)
+
+
 def predict(model, image, tile=None, tta=None):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
     ----------
-    model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
-        put into evaluation mode and runs where its weights are.
+    model, tta : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
-    tta : names of `unetflow.symmetries` over which probabilities are averaged; by default the identity alone.
 
     Returns
     -------
@@ -32,35 +73,78 @@ def predict(model, image, tile=None, tta=None):
         return np.stack([predict(model, one, tile, tta) for one in image], axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
-    model.eval()
-    tile = fitting_tile(image.shape, tile or DEFAULT_TILE, model.stride)
-    result = None
-    for part in tiles(image.shape, tile, model):
-        window = normalised(read_window(image, part.read_start, part.read_shape), model)
-        probability = mean_over_symmetries(model, window, tta or ["0"])
-        if result is None:
-            result = np.empty((len(probability), *image.shape), np.float32)
+    tile = tile or DEFAULT_TILE
+    window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model))
+    return predict_slice(Predictor(model, tta), window, image.shape, tile)
+
+
+def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):
+    """Predict ``blocks`` of ``source``, while the next one is read and the last one is written by threads beside.
+
+    tile : (y, x) written per tile; halved as often as needed if a GPU has no memory for it. encoding : one of
+    ENCODINGS. write : called with (block, array[class, z, y, x] or [z, y, x]), one call at a time. progress : called
+    with the number of blocks done. At most two windows and two results are held, however large the volume.
+    """
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+
+        def read(number):
+            return reader.submit(read_with_halo, source, blocks[number], tile, predictor.model)
+
+        windows, writing = {0: read(0)} if blocks else {}, None
+        for number, block in enumerate(blocks):
+            window = windows.pop(number).result()
+            if number + 1 < len(blocks):
+                windows[number + 1] = read(number + 1)
+            while (result := predict_block(predictor, window, block, tile, ENCODINGS[encoding])) is None:
+                tile = smaller_tile(tile, predictor.model.stride)
+                window, windows = read(number).result(), {k: read(k) for k in windows}  # other tiles reach further
+            if writing:
+                writing.result()
+            writing = writer.submit(write, block, result)
+            progress(number + 1)
+        if writing:
+            writing.result()
+
+
+def input_shape(shape, tile, model):
+    """(y, x) of the input from which ``shape`` (y, x) is predicted by tiles, the context on every side included."""
+    parts = tiles(shape, fitting_tile(shape, tile, model.stride), model)
+    return tuple(max(p.read_start[axis] + p.read_shape[axis] for p in parts) + model.context for axis in (0, 1))
+
+
+def read_with_halo(source, block, tile, model):
+    """The block's voxels [z, y, x] with all that its tiles read around them."""
+    start = (block.start[0], *(a - model.context for a in block.start[1:]))
+    inner = input_shape(block.shape[1:], tile, model)
+    return read_mirrored(source, start, (block.stop[0], *(a + n for a, n in zip(start[1:], inner))))
+
+
+def predict_block(predictor, window, block, tile, encode):
+    """Encoded probabilities of a block from its `read_with_halo`, or None if a GPU has too little memory for the tile.
+
+    Memory is freed only when the exception is gone, so this must return before a smaller tile is tried.
+    """
+    try:
+        return np.stack([encode(predict_slice(predictor, one, block.shape[1:], tile)) for one in window], axis=-3)
+    except torch.OutOfMemoryError:
+        if max(tile) <= predictor.model.stride:
+            raise
+        return None
+
+
+def smaller_tile(tile, stride):
+    """Half of ``tile`` (y, x), in multiples of the stride."""
+    torch.cuda.empty_cache()
+    return tuple(max(stride, size // 2 // stride * stride) for size in tile)
+
+
+def predict_slice(predictor, window, shape, tile):
+    """float32[class, y, x] of ``shape`` (y, x) from one slice [y, x] of a window that begins a context before it."""
+    model = predictor.model
+    result = np.empty((model.classes, *shape), np.float32)
+    for part in tiles(shape, fitting_tile(shape, tile, model.stride), model):
+        read = tuple(slice(a + model.context, a + model.context + n) for a, n in zip(part.read_start, part.read_shape))
+        probability = predictor(window[read])
         height, width = (s.stop - s.start for s in part.write)
         result[:, *part.write] = probability[:, :height, :width]
     return result
-
-
-def normalised(window, model):
-    """``window`` in float32, less the data set's mean and divided by its standard deviation."""
-    mean, sd = getattr(model, "normalisation", (0.0, 1.0))
-    return (window.astype(np.float32) - np.float32(mean)) / np.float32(sd)
-
-
-def mean_over_symmetries(model, window, names):
-    """float32[class, y', x'], the mean of the softmax over the named symmetries of one input window float32[y, x]."""
-    total = 0.0
-    for name in names:
-        total = total + symmetries.undo(name, softmax(model, symmetries.apply(name, window)))
-    return total / np.float32(len(names))
-
-
-def softmax(model, window):
-    """float32[class, y', x'] for one input window float32[y, x]."""
-    parameter = next(model.parameters())
-    inputs = torch.from_numpy(np.ascontiguousarray(window))[None, None].to(parameter.device, parameter.dtype)
-    return torch.softmax(model(inputs).float(), dim=1)[0].cpu().numpy()

@@ -148,6 +148,34 @@ def write_atomically(path, text):
     publish(partial, path)
 
 
+class Journal:
+    """What of a job's work is done, each piece with the checksum of what was written; outlives a killed job.
+
+    A line is added when a piece is on disk. A line cut off by a kill doesn't count, nor does a piece that no longer
+    has its checksum: both are done again.
+    """
+
+    def __init__(self, path):
+        self.path, self.done = Path(path), {}
+        for line in self.path.read_text().splitlines() if self.path.is_file() else []:
+            try:
+                self.done |= json.loads(line)
+            except ValueError:
+                continue
+
+    def holds(self, name, content):
+        """Whether the piece ``name`` was noted with just these bytes."""
+        return self.done.get(name) == hashlib.sha256(content).hexdigest()
+
+    def note(self, name, content):
+        line = {name: hashlib.sha256(content).hexdigest()}
+        with open(self.path, "a") as file:
+            file.write(f"\n{json.dumps(line)}")
+            file.flush()
+            os.fsync(file.fileno())
+        self.done |= line
+
+
 @contextmanager
 def made_whole(output):
     """Path at which to make a file or folder that appears as ``output`` only when the body has succeeded."""

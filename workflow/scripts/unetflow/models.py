@@ -1,8 +1,8 @@
 """Networks by name: the U-Net of Ronneberger, Fischer, Brox (MICCAI 2015, Fig. 1) and its released variant.
 
 Every module says how its output lies on its input: ``context`` (pixels lost per side), ``stride`` (input
-offsets that are multiples of it leave the result unchanged) and ``valid_shape(shape)`` (the smallest input
-of at least that shape for which all poolings come out even).
+offsets that are multiples of it leave the result unchanged), ``valid_shape(shape)`` (the smallest input
+of at least that shape for which all poolings come out even), and ``classes``.
 """
 
 import math
@@ -47,7 +47,7 @@ class UNet(nn.Module):
             raise ValueError(f"variant is {variant!r}; it must be one of {', '.join(VARIANTS)}")
         if norm not in NORMS:
             raise ValueError(f"norm is {norm!r}; it must be one of {', '.join(NORMS)}, which don't depend on the tile")
-        self.depth, self.released = depth, variant == "phseg_v5"
+        self.classes, self.depth, self.released = classes, depth, variant == "phseg_v5"
         channels = [width * 2**level for level in range(depth + 1)]
         upsampled = [max(c, 2 * width) if self.released else c for c in channels[:-1]]
         self.down = nn.ModuleList(

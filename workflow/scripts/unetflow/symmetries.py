@@ -1,6 +1,10 @@
-"""The 8 symmetries of the square, by name: quarter turns of the last two axes, with or without a mirror."""
+"""The 8 symmetries of the square, by name: quarter turns of the last two axes, with or without a mirror.
+
+For NumPy arrays and for tensors alike.
+"""
 
 import numpy as np
+import torch
 
 SYMMETRIES = {
     f"{'mirror_' if mirror else ''}{90 * turns}": (turns, mirror) for mirror in (False, True) for turns in range(4)
@@ -10,11 +14,20 @@ SYMMETRIES = {
 def apply(name, array):
     """``array[..., y, x]`` mirrored (x) if the name says so, then turned."""
     turns, mirror = SYMMETRIES[name]
-    return np.rot90(array[..., ::-1] if mirror else array, turns, axes=(-2, -1))
+    flip, rotate = _operations(array)
+    return rotate(flip(array) if mirror else array, turns)
 
 
 def undo(name, array):
     """The inverse of `apply`."""
     turns, mirror = SYMMETRIES[name]
-    array = np.rot90(array, -turns, axes=(-2, -1))
-    return array[..., ::-1] if mirror else array
+    flip, rotate = _operations(array)
+    array = rotate(array, -turns)
+    return flip(array) if mirror else array
+
+
+def _operations(array):
+    """(mirror x, turn by quarters) for this kind of array."""
+    if isinstance(array, torch.Tensor):
+        return lambda a: torch.flip(a, (-1,)), lambda a, turns: torch.rot90(a, turns, (-2, -1))
+    return lambda a: a[..., ::-1], lambda a, turns: np.rot90(a, turns, axes=(-2, -1))
