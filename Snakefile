@@ -16,6 +16,7 @@ include: "workflow/rules/weights.smk"
 include: "workflow/rules/augment.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/volumes.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/report.smk"
@@ -26,6 +27,12 @@ rule all:
     default_target: True
     input:
         targets_of_runs(),
+
+
+rule plan:
+    """What predicting the volumes will take, told without predicting anything: snakemake plan"""
+    input:
+        plans_of_runs(),
 
 
 onsuccess:

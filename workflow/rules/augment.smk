@@ -17,5 +17,6 @@ rule augment:
         samples=samples_of_chunk,
         seed=sample_seed,
         augmentation=augmentation_options,
+        made_from=targets_of_augmentation,
     script:
         "../scripts/augment.py"

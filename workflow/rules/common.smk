@@ -11,6 +11,7 @@ sys.path.insert(0, str(SCRIPTS))
 from unetflow.config import checked
 from unetflow.errors import InputError
 from unetflow.jobs import fingerprint
+from unetflow.sources import identity
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:
     try:
@@ -19,7 +20,13 @@ with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as f
         raise WorkflowError(str(error))
 
 
+# How many jobs share a volume; another number by --set-scatter slab=16, or in a profile.
+scattergather:
+    slab=1,
+
+
 wildcard_constraints:
+    volume=r"[A-Za-z0-9_.]+",
     dataset=r"[A-Za-z0-9_.]+",
     fold=r"\d+|all",
     augmentation=r"[A-Za-z0-9_.]+",

@@ -32,6 +32,7 @@ rule collect_metrics:
         "../../envs/cpu.yaml"
     params:
         code=code("collect.py"),
+        made_from=of_runs("results/{dataset}/{fold}/{model}/metrics.csv"),
     script:
         "../scripts/collect.py"
 
@@ -48,6 +49,7 @@ rule collect_tiling:
         "../../envs/cpu.yaml"
     params:
         code=code("collect.py"),
+        made_from=of_runs("results/{dataset}/{fold}/{model}/tiling_check.csv"),
     script:
         "../scripts/collect.py"
 
@@ -55,7 +57,7 @@ rule collect_tiling:
 rule collect_runtime:
     """Wall time, memory and GPU time of every job."""
     input:
-        [row["benchmark"] for row in benchmarks_of_runs()],
+        [row["benchmark"] for row in benchmarks_of_runs() if row["job"] != "*"],
     output:
         "results/runtime.csv",
     log:

@@ -81,15 +81,25 @@ def init_of_model(wildcards):
     return [init.format(dataset=wildcards.dataset, fold=wildcards.fold)] if init else []
 
 
-def model_description(wildcards):
+def architecture_of_model(wildcards):
+    """What `models.build` takes."""
     model = recipe(wildcards)
     return {
-        "architecture": {
-            "name": model["network"],
-            "in_channels": 1,
-            "classes": 2,
-            **model["options"],
-        },
+        "name": model["network"],
+        "in_channels": 1,
+        "classes": 2,
+        **model["options"],
+    }
+
+
+def training_data_of_model(wildcards):
+    """Names of the inputs of training that the configuration decides."""
+    return [*chunks_of_model(wildcards), targets_of_model(wildcards), *init_of_model(wildcards)]
+
+
+def model_description(wildcards):
+    return {
+        "architecture": architecture_of_model(wildcards),
         "dataset": wildcards.dataset,
         "fold": wildcards.fold,
         "seed": config["seed"] + seed(wildcards),
@@ -116,3 +126,34 @@ def ids_of_model(wildcards):
         "model": wildcards.model,
     }
     return ids | {"seed": config["seed"] + seed(wildcards)}
+
+
+def volume_entry(wildcards):
+    """What opening a volume needs."""
+    entry = config["volumes"][wildcards.volume]
+    keys = ("path", "array", "axes", "channel", "time", "voxel_size", "unit")
+    return {key: entry[key] for key in keys}
+
+
+def volume_content(wildcards):
+    """What a volume can be told by without reading it, so that its being touched or copied anew reruns nothing."""
+    return identity(config["volumes"][wildcards.volume]["path"])
+
+
+def training_for_volume(wildcards):
+    """(dataset, fold) on which the model was trained that is applied to a volume."""
+    name = wildcards.model.split("-seed")[0]
+    for run in config["runs"]:
+        if wildcards.volume in run["volumes"] and name in run["models"]:
+            return run["dataset"], run["folds"][0]
+    raise WorkflowError(f"no run applies {wildcards.model} to the volume {wildcards.volume}")
+
+
+def model_for_volume(wildcards):
+    dataset, fold = training_for_volume(wildcards)
+    return f"results/{dataset}/{fold}/{wildcards.model}/model.safetensors"
+
+
+def description_for_volume(wildcards):
+    dataset, fold = training_for_volume(wildcards)
+    return f"results/{dataset}/{fold}/{wildcards.model}/model.json"

@@ -4,24 +4,50 @@ import subprocess
 import tempfile
 
 
+def model_names(run):
+    """The {model} of every recipe and seed of a run."""
+    return [name if number == 0 else f"{name}-seed{number}" for name in run["models"] for number in run["seeds"]]
+
+
 def models_of_runs():
-    """(dataset, fold, model) of everything to run."""
-    return [
-        (run["dataset"], fold, name if number == 0 else f"{name}-seed{number}")
-        for run in config["runs"]
-        for fold in run["folds"]
-        for name in run["models"]
-        for number in run["seeds"]
+    """(dataset, fold, model) of everything to train."""
+    rows = [
+        (run["dataset"], fold, model) for run in config["runs"] for fold in run["folds"] for model in model_names(run)
     ]
+    return list(dict.fromkeys(rows))
+
+
+def tested_models_of_runs():
+    """Those of them that have test slices: all but what is trained on everything that is annotated."""
+    official = [name for name, dataset in config["datasets"].items() if dataset["format"] == "isbi2012"]
+    return [(d, fold, m) for d, fold, m in models_of_runs() if fold != "all" or d in official]
+
+
+def volumes_of_runs():
+    """(volume, model) of every volume to predict."""
+    rows = [(volume, model) for run in config["runs"] for volume in run["volumes"] for model in model_names(run)]
+    return list(dict.fromkeys(rows))
+
+
+def plans_of_runs():
+    return [f"results/volumes/{volume}/{model}/plan.json" for volume, model in volumes_of_runs()]
+
+
+def volume_results_of_runs():
+    """What every volume to predict ends in."""
+    return [f"results/volumes/{volume}/{model}/prediction.zarr" for volume, model in volumes_of_runs()]
 
 
 def of_runs(pattern):
-    """``pattern`` for every model to run."""
-    return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in dict.fromkeys(models_of_runs())]
+    """``pattern`` for every model that is tested."""
+    return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in tested_models_of_runs()]
 
 
 def benchmarks_of_runs():
-    """A row for every measured job behind the runs: rule, dataset, fold, model, job, benchmark file, device file."""
+    """A row for every measured job behind the runs: rule, dataset, fold, model, job, benchmark file, device file.
+
+    Slabs stand in one row with a pattern, since there may be any number of them.
+    """
     rows = {}
 
     def add(rule, dataset, fold="", model="", job="", device_file=None):
@@ -43,6 +69,8 @@ def benchmarks_of_runs():
         for chunk in range(chunk_count(name)):
             add("augment", dataset, fold, job=f"{name}/{chunk}")
         add("train", dataset, fold, model, device_file=f"{folder}/model.json")
+        if (dataset, fold, model) not in tested_models_of_runs():
+            continue
         add(
             "predict",
             dataset,
@@ -52,6 +80,10 @@ def benchmarks_of_runs():
         )
         add("segment", dataset, fold, model)
         add("evaluate", dataset, fold, model)
+    for volume, model in volumes_of_runs():
+        prediction = f"results/volumes/{volume}/{model}/prediction.zarr/zarr.json"
+        add("predict_slab", volume, model=model, job="*", device_file=prediction)
+        add("stitch", volume, model=model)
     return list(rows.values())
 
 
@@ -114,14 +146,15 @@ def figures_of_runs():
             f"{folder}/weights_{config['augmentations'][name]['weights']}.svg",
             f"{folder}/chunks_{name}.svg",
             f"{folder}/training_{model}.svg",
-            f"{folder}/prediction_{model}.svg",
         ]
+    pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
     return list(dict.fromkeys(pages))
 
 
 def targets_of_runs():
-    """Every table, picture and page."""
-    return ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values()), *figures_of_runs()]
+    """Every table, picture, page and prediction of a volume."""
+    tables = ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values())]
+    return [*tables, *figures_of_runs(), *volume_results_of_runs()]
 
 
 def write_report():

@@ -25,5 +25,6 @@ rule train:
         code=code("train.py"),
         description=model_description,
         training=training_of_model,
+        made_from=training_data_of_model,
     script:
         "../scripts/train.py"

@@ -11,13 +11,21 @@ COLUMNS = ["rule", "dataset", "fold", "model", "job", "wall_s", "peak_rss_mb", "
 
 def collect_runtime(rows, table):
     """Write ``table``, a row per job. Each of ``rows`` has rule, dataset, fold, model, job, the path of its benchmark
-    file and, where a GPU may have been used, of the file that names the device."""
+    file and, where a GPU may have been used, of the file that names the device. A job "*" is all slabs of a volume."""
     records = []
-    for row in rows:
+    for row in [one for row in rows for one in (slabs(row) if row["job"] == "*" else [row])]:
         measured = pd.read_csv(row["benchmark"], sep="\t", na_values="-").mean(numeric_only=True)
         gpu = measured["s"] if device_of(row.get("device_file")) == "cuda" else None
         records.append({**row, "wall_s": measured["s"], "peak_rss_mb": measured.get("max_rss"), "gpu_s": gpu})
     pd.DataFrame(records, columns=COLUMNS).to_csv(table, index=False)
+
+
+def slabs(row):
+    """A row for each slab of the volume's last prediction; earlier ones may have had another number of slabs."""
+    files = {file: file.stat().st_mtime for file in Path(row["benchmark"]).parent.glob("*-of-*.tsv")}
+    count = max(files, key=files.get).stem.split("-of-")[1]
+    names = [f"{number}-of-{count}" for number in range(1, int(count) + 1)]
+    return [row | {"job": name, "benchmark": Path(row["benchmark"]).with_name(f"{name}.tsv")} for name in names]
 
 
 def device_of(path):

@@ -31,7 +31,8 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
         for z, name in enumerate(names):
             height, width = volume.shape(name)
             if not journal.holds(name, array[:, z, :height, :width].tobytes()):
-                probability = predict(network, volume.image(name), tuple(options["tile"]), options["symmetries"])
+                how = (options["tile"], options["symmetries"], options["precision"])
+                probability = predict(network, volume.image(name), *how)
                 array[:, z, :height, :width] = probability
                 journal.note(name, probability.tobytes())
             progress(z + 1)

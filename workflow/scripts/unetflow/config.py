@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from difflib import get_close_matches
+from glob import glob
 
 from jsonschema import Draft202012Validator
 
@@ -11,6 +12,7 @@ from .errors import InputError
 REFERENCES = (
     ("datasets", "segmentation", "segmentation"),
     ("datasets", "metrics", "metrics"),
+    ("volumes", "segmentation", "segmentation"),
     ("augmentations", "weights", "weights"),
     ("models", "augmentation", "augmentations"),
     ("models", "training", "training"),
@@ -79,6 +81,7 @@ def check_references(config):
             raise InputError(f"config: datasets/{name} has neither path nor download; say where its files are")
     for index, run in enumerate(config["runs"]):
         check_run(config, index, run)
+    check_volumes(config)
     for name in config["report"]["table1"]:
         known("report/table1", name, config["datasets"])
     for name in config["models"]:
@@ -97,11 +100,37 @@ def check_run(config, index, run):
             f"config: runs/{index}/folds names fold {max(f for f in run['folds'] if f != 'all')}, but {run['dataset']} "
             f"has folds 0 to {folds - 1}; change one of them"
         )
-    if "all" in run["folds"] and dataset["format"] != "isbi2012":
+    for volume in run["volumes"]:
+        known(f"runs/{index}/volumes", volume, config["volumes"])
+    if run["volumes"] and len(run["folds"]) > 1:
+        raise InputError(
+            f"config: runs/{index} applies models to volumes, but trains them on folds {run['folds']}; name the one "
+            f"fold whose models are to be applied (or 'all'), and the others in a run without volumes"
+        )
+    if "all" in run["folds"] and not run["volumes"] and dataset["format"] != "isbi2012":
         raise InputError(
             f"config: runs/{index}/folds names fold 'all', but only isbi2012 data sets have official test images to "
             f"predict; name numbered folds"
         )
+
+
+def check_volumes(config):
+    """Raise InputError if two runs would write the same prediction of a volume, or if a local volume isn't there."""
+    wanted = {}
+    for run in config["runs"]:
+        for volume in run["volumes"]:
+            for model in run["models"]:
+                training = (run["dataset"], run["folds"][0])
+                if wanted.setdefault((volume, model), training) != training:
+                    raise InputError(
+                        f"config: runs apply {model} to the volume {volume} both from {wanted[volume, model]} and from "
+                        f"{training}; keep one, or give the recipe two names"
+                    )
+    for volume, _ in wanted:
+        entry = config["volumes"][volume]
+        for key, part in (("path", entry), ("truth/path", entry["truth"])):
+            if part and "://" not in part["path"] and not glob(part["path"]):
+                raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
 
 
 def check_model(config, name):
@@ -118,12 +147,13 @@ def check_model(config, name):
             f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
             f"{least + stride} pixels; enlarge the input or lower the depth"
         )
-    tile = config["prediction"][model["prediction"]]["tile"]
-    if any(side % stride for side in tile):
-        raise InputError(
-            f"config: prediction/{model['prediction']}/tile is {tile}, but for models/{name} its sides must be "
-            f"multiples of {stride}, or tiles would show"
-        )
+    prediction = config["prediction"][model["prediction"]]
+    for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
+        if any(side % stride for side in sides):
+            raise InputError(
+                f"config: prediction/{model['prediction']}/{key} is {prediction[key]}, but for models/{name} its y and "
+                f"x must be multiples of {stride}, or tiles would show"
+            )
 
 
 def known(where, name, entries):

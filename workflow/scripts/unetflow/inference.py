@@ -53,12 +53,12 @@ class Predictor:
         return torch.softmax(logits.float(), dim=1)
 
 
-def predict(model, image, tile=None, tta=None):
+def predict(model, image, tile=None, tta=None, precision="float32"):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
     ----------
-    model, tta : see `Predictor`.
+    model, tta, precision : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
 
@@ -70,12 +70,12 @@ def predict(model, image, tile=None, tta=None):
     """
     image = np.asarray(image)
     if image.ndim == 3:
-        return np.stack([predict(model, one, tile, tta) for one in image], axis=1)
+        return np.stack([predict(model, one, tile, tta, precision) for one in image], axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
     tile = tile or DEFAULT_TILE
     window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model))
-    return predict_slice(Predictor(model, tta), window, image.shape, tile)
+    return predict_slice(Predictor(model, tta, precision), window, image.shape, tile)
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):

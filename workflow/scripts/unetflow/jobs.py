@@ -141,6 +141,23 @@ def publish(made, output):
     os.replace(made, output)
 
 
+def take_over(folder, target):
+    """Give all files of ``folder`` a second name below ``target``, without copying; returns how many there were.
+
+    Where the file system can't do that (another one, or one without hard links) they are copied. The files are
+    finished; the new name is for reading only, or for replacing as a whole.
+    """
+    files = [file for file in Path(folder).rglob("*") if file.is_file() and not file.name.startswith(".snakemake")]
+    for file in files:
+        place = Path(target) / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)
+    return len(files)
+
+
 def write_atomically(path, text):
     """Write a text file so that it is either whole or not there."""
     partial = Path(f"{path}.partial")

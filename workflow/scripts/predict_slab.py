@@ -1,0 +1,113 @@
+"""Class probabilities of a slab of a volume, block by block, in memory bounded by the block."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+from unetflow import jobs, memory, modelfile
+from unetflow.blocks import Grid
+from unetflow.errors import InputError
+from unetflow.inference import Predictor, predict_blocks
+from unetflow.ngff import create_image
+from unetflow.plan import buffer_bytes
+from unetflow.sources import open_source
+
+CLASSES = ("background", "object")
+
+
+def predict_slab(volume, plan, model, slab, item, options, device, room, key):
+    """Write ``slab``, a store laid out as the whole volume's prediction of which it holds the blocks of ``item``.
+
+    volume : the `volumes` entry. plan : JSON of `plan_volume`. item : "2-of-4". options : the `prediction` entry.
+    room : bytes that the job may use. key : hash of code and volume. Blocks done by an interrupted run are kept if
+    their files have the checksums that were noted.
+    """
+    source, plan = open_source(**volume), json.loads(Path(plan).read_text())
+    if list(source.shape) != plan["shape"]:
+        raise InputError(f"{source.name} has shape {source.shape}, but {plan['shape']} when it was planned; plan again")
+    network = modelfile.load(model, device)
+    grid = Grid(source.shape, tuple(plan["block"]))
+    key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(model))
+    with jobs.state_folder(slab, key) as state:
+        store = Shards(state / Path(slab).name, source, network, grid, options["store"])
+        journal = jobs.Journal(state / "done.jsonl")
+        todo = [block for block in grid.slab(item) if not journal.holds(str(block.place), store.bytes_of(block))]
+        if len(todo) < len(grid.slab(item)):
+            jobs.log.info(f"{len(grid.slab(item)) - len(todo)} of {len(grid.slab(item))} blocks are done already")
+
+        def write(block, values):
+            journal.note(str(block.place), store.write(block, values))
+
+        predict_blocks(
+            Predictor(network, options["symmetries"], options["precision"]),
+            source,
+            todo,
+            tile_for(network, plan, source, options, room),
+            options["store"],
+            write,
+            jobs.Progress(len(todo), "block"),
+        )
+        jobs.publish(store.path, slab)
+
+
+def tile_for(network, plan, source, options, room):
+    """The planned tile, or a smaller one if this job has less memory than was planned with."""
+    if plan["bytes_of_memory"] <= room or options["tile"]:
+        return tuple(plan["tile"])
+    left = room - buffer_bytes(source, network, plan["block"], options["store"])
+    tile = memory.best_tile(network, plan["block"][1:], left)
+    jobs.log.info(f"{room / 1e6:.0f} MB are left, less than planned with: tiles of {tile} instead of {plan['tile']}")
+    return tile
+
+
+class Shards:
+    """The store of a slab: an array of the whole volume's shape, of which only some files exist, one per block."""
+
+    def __init__(self, path, source, network, grid, stored):
+        self.path = Path(path)
+        if not (self.path / "0/zarr.json").is_file():
+            dtype = "uint8" if stored == "argmax" else stored
+            shape = source.shape if stored == "argmax" else (network.classes, *source.shape)
+            channels = None if stored == "argmax" else CLASSES
+            create_image(path, shape, dtype, source.voxel_size, source.unit, channels, grid.block)
+            zarr.open_group(path, mode="a").attrs["unetflow"] = {
+                "stored": stored,
+                "model": network.description["weights_sha256"],
+                "source": source.name,
+                "device": next(network.parameters()).device.type,
+            }
+        self.array = zarr.open_group(self.path, mode="a")["0"]
+
+    def file(self, block):
+        place = (*[0] * (self.array.ndim - 3), *block.place)
+        return self.path / "0" / self.array.metadata.encode_chunk_key(place)
+
+    def bytes_of(self, block):
+        """The block's file as bytes; none if it isn't there."""
+        return self.file(block).read_bytes() if self.file(block).is_file() else b""
+
+    def write(self, block, values):
+        """Write a block, read it back, and return its file's bytes."""
+        where = (..., *block.slices)
+        self.array[where] = values
+        if not np.array_equal(self.array[where], values):
+            raise OSError(f"{self.file(block)} does not read back as it was written; check the disk")
+        return self.bytes_of(block)
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        device = jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads)
+        predict_slab(
+            volume=snakemake.params.volume,
+            plan=snakemake.input.plan,
+            model=snakemake.input.model,
+            slab=snakemake.output.slab,
+            item=snakemake.wildcards.scatteritem,
+            options=snakemake.params.prediction,
+            device=device,
+            room=memory.available(snakemake.resources.get("mem_mb"), device),
+            key=[snakemake.params.code, snakemake.params.content],
+        )

@@ -1,0 +1,32 @@
+"""The prediction of a volume from its slabs, whose files are taken over as they are, with coarser levels to look at."""
+
+import json
+import shutil
+from pathlib import Path
+
+from unetflow import jobs
+from unetflow.errors import InputError
+from unetflow.ngff import add_pyramid
+
+
+def stitch(slabs, plan, prediction):
+    """Write ``prediction``, an OME-Zarr image, from the ``slabs``; ``plan`` (JSON) says how many files they hold."""
+    expected = json.loads(Path(plan).read_text())["files"]
+    with jobs.made_whole(prediction) as path:
+        shutil.copytree(slabs[0], path, ignore=shutil.ignore_patterns("c", ".snakemake*"))
+        taken = sum(jobs.take_over(Path(slab, "0/c"), path / "0/c") for slab in slabs)
+        if taken != expected:
+            raise InputError(
+                f"the slabs of {prediction} hold {taken} of {expected} files; "
+                f"delete {Path(slabs[0]).parent} and run again"
+            )
+        add_pyramid(path)
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        stitch(
+            slabs=snakemake.input.slabs,
+            plan=snakemake.input.plan,
+            prediction=snakemake.output.prediction,
+        )

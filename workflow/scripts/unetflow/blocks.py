@@ -1,0 +1,84 @@
+"""Blocks of a volume: the unit of reading, of writing (one block = one shard = one file) and of going on after a kill.
+
+    volume  --cut-->  blocks [z, y, x]  --cut-->  tiles [y, x] of each slice of a block
+    slab    =  a run of consecutive blocks, done by one job
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from .tiles import mirror_index
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a volume: its place in the grid of blocks, first voxel, and the one after its last; each (z, y, x)."""
+
+    place: tuple[int, int, int]
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @property
+    def shape(self):
+        return tuple(b - a for a, b in zip(self.start, self.stop))
+
+    @property
+    def slices(self):
+        return tuple(slice(a, b) for a, b in zip(self.start, self.stop))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a volume of ``shape`` is cut into blocks of at most ``block``, both (z, y, x)."""
+
+    shape: tuple[int, int, int]
+    block: tuple[int, int, int]
+
+    @property
+    def counts(self):
+        """Number of blocks along (z, y, x)."""
+        return tuple(-(-size // part) for size, part in zip(self.shape, self.block))
+
+    def __len__(self):
+        return prod(self.counts)
+
+    def __getitem__(self, number):
+        """The block with this number, in raster order (x fastest)."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return self.at(tuple(int(i) for i in np.unravel_index(number, self.counts)))
+
+    def at(self, place):
+        start = tuple(i * part for i, part in zip(place, self.block))
+        return Block(place, start, tuple(min(a + part, n) for a, part, n in zip(start, self.block, self.shape)))
+
+    def slab(self, item):
+        """The blocks of one slab; ``item`` as Snakemake's scatteritem, "2-of-4"."""
+        number, count = (int(part) for part in item.split("-of-"))
+        first, last = ((number - 1) * len(self) // count, number * len(self) // count)
+        return [self[k] for k in range(first, last)]
+
+    def faces(self):
+        """(block, next block, axis) of every two blocks that touch."""
+        for place in product(*map(range, self.counts)):
+            for axis in range(3):
+                if place[axis] + 1 < self.counts[axis]:
+                    beyond = tuple(i + (k == axis) for k, i in enumerate(place))
+                    yield self.at(place), self.at(beyond), axis
+
+
+def fitting_block(shape, block, stride):
+    """``block`` (z, y, x) cut down to a volume of ``shape``, y and x rounded up to the network's stride."""
+    whole = (shape[0], *(-(-size // stride) * stride for size in shape[1:]))
+    return tuple(min(a, b) for a, b in zip(whole, block))
+
+
+def read_mirrored(source, start, stop):
+    """Window [z, y, x] of a `sources.Source`, mirrored where it leaves the volume along y or x."""
+    rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.shape[1:]))
+    low = (start[0], rows.min(), columns.min())
+    high = (stop[0], rows.max() + 1, columns.max() + 1)
+    return source.read(low, high)[:, (rows - low[1])[:, None], columns - low[2]]

@@ -1,0 +1,110 @@
+"""What predicting a volume takes, known before it begins: blocks, files, bytes, memory, operations, hours."""
+
+import time
+from math import prod
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from . import memory
+from .blocks import Grid, fitting_block
+from .inference import ENCODINGS, Predictor, input_shape
+from .tiles import fitting_tile
+
+SLABS = (1, 4, 16, 64)  # numbers of slabs for which hours are told
+START_UP = 6.0  # seconds that a job takes before it computes
+
+
+def lay_out(source, network, options, room):
+    """How a volume will be cut, and what that costs: a dict that can be written as JSON, the same on every machine
+    that leaves ``room`` bytes for a job.
+
+    source : `sources.Source`. options : the `prediction` entry of the configuration. Raises InputError if no tile
+    fits the memory.
+    """
+    block = fitting_block(source.shape, options["block"], network.stride)
+    fixed = buffer_bytes(source, network, block, options["store"])
+    tile = tuple(options["tile"] or memory.best_tile(network, block[1:], room - fixed))
+    tile = fitting_tile(block[1:], tile, network.stride)
+    grid, window = Grid(source.shape, block), memory.window_shape(network, tile)
+    tiles = source.shape[0] * prod(sum(-(-n // side) for n in lengths(grid, 1 + k)) for k, side in enumerate(tile))
+    return {
+        "shape": list(source.shape),
+        "block": list(block),
+        "tile": list(tile),
+        "blocks": len(grid),
+        "files": len(grid),
+        "tiles": tiles,
+        "bytes_read": source.shape[0] * prod(read_along(grid, tile, network)) * source.dtype.itemsize,
+        "bytes_written_at_most": prod(source.shape) * stored_bytes(network, options["store"]),
+        "bytes_of_memory": fixed + memory.network_bytes(network, window),
+        "operations": tiles * len(options["symmetries"]) * operations(network, window),
+        "share_of_border": round(1 - prod(source.shape) / (tiles * prod(window)), 4),
+    }
+
+
+def lengths(grid, axis):
+    """Voxels of each block along one axis."""
+    return [min(grid.block[axis], grid.shape[axis] - at) for at in range(0, grid.shape[axis], grid.block[axis])]
+
+
+def read_along(grid, tile, network):
+    """Voxels that all blocks of a row read along (y, x); mirrored ones aren't read."""
+    for axis, side in zip((1, 2), tile):
+        size, total = grid.shape[axis], 0
+        for number, length in enumerate(lengths(grid, axis)):
+            first = number * grid.block[axis] - network.context
+            last = first + input_shape((length, length), (side, side), network)[0]
+            total += min(last, size) - max(first, 0)
+        yield total
+
+
+def buffer_bytes(source, network, block, store):
+    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities."""
+    window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
+    return 3 * window + 4 * prod(block) * stored_bytes(network, store) + 8 * network.classes * prod(block[1:])
+
+
+def stored_bytes(network, store):
+    """Bytes per voxel of the prediction before compression."""
+    return ENCODINGS[store](np.zeros((network.classes, 1, 1), np.float32)).nbytes
+
+
+def operations(network, window):
+    """Floating-point operations of one pass over an input window (y, x); a multiplication with addition counts as 2."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        memory.ghost(network)(torch.empty(1, 1, *window, device="meta"))
+    return counter.get_total_flops()
+
+
+def seconds_per_tile(network, options, tile, repeats=2):
+    """Measured seconds of this device for one tile with all its symmetries, after one to warm up."""
+    predictor = Predictor(network, options["symmetries"], options["precision"])
+    window = np.zeros(memory.window_shape(network, tile), np.float32)
+    predictor(window)
+    began = time.perf_counter()
+    for _ in range(repeats):
+        predictor(window)
+    return (time.perf_counter() - began) / repeats
+
+
+def hours(plan, seconds, slabs):
+    """Hours of each of ``slabs`` jobs, all at work at once on devices like this one."""
+    return (START_UP + seconds * plan["tiles"] / min(slabs, plan["blocks"])) / 3600
+
+
+def in_words(name, plan, seconds, device):
+    """The plan as lines for people."""
+    shape, block, tile = (" x ".join(map(str, plan[key])) for key in ("shape", "block", "tile"))
+    giga = {key: value / 1e9 for key, value in plan.items() if key.startswith("bytes")}
+    rate = prod(plan["shape"]) / plan["tiles"] / seconds / 1e6
+    yield f"{name}: {shape} voxels in {plan['blocks']} blocks of {block}, {plan['files']} files at full resolution"
+    yield f"reads {giga['bytes_read']:.3g} GB, writes at most {giga['bytes_written_at_most']:.3g} GB before compression"
+    yield (
+        f"tiles of {tile}, {100 * plan['share_of_border']:.0f} % of the computation is their border; "
+        f"{giga['bytes_of_memory']:.2f} GB of memory per job, however large the volume, and that of the libraries"
+    )
+    yield f"{plan['operations']:.3g} operations, {rate:.3g} million voxels per second on this {device}"
+    told = ", ".join(f"{hours(plan, seconds, n):.3g} h in {n} slab{'s' * (n > 1)}" for n in SLABS if n <= plan["blocks"])
+    yield f"expected: {told}, with a device like this one for each slab"
