@@ -8,7 +8,7 @@ import yaml
 SCRIPTS = Path(workflow.current_basedir) / "../scripts"
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
 sys.path.insert(0, str(SCRIPTS))
-from unetflow.config import checked
+from unetflow.config import checked, made_here_or_remote
 from unetflow.errors import InputError
 from unetflow.jobs import fingerprint
 from unetflow.sources import identity

@@ -23,7 +23,7 @@ rule evaluate:
 rule collect_metrics:
     """All metrics in one tidy table."""
     input:
-        of_runs("results/{dataset}/{fold}/{model}/metrics.csv"),
+        metrics_of_runs(),
     output:
         "results/metrics.csv",
     log:
@@ -32,7 +32,7 @@ rule collect_metrics:
         "../../envs/cpu.yaml"
     params:
         code=code("collect.py"),
-        made_from=of_runs("results/{dataset}/{fold}/{model}/metrics.csv"),
+        made_from=metrics_of_runs(),
     script:
         "../scripts/collect.py"
 

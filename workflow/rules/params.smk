@@ -135,9 +135,41 @@ def volume_entry(wildcards):
     return {key: entry[key] for key in keys}
 
 
+def volume_made_here(wildcards):
+    """The volume's path if it is a result of this pipeline, for example results/{dataset}/volume.zarr."""
+    path = config["volumes"][wildcards.volume]["path"]
+    return [path] if path.startswith("results/") else []
+
+
+def truth_made_here(wildcards):
+    path = config["volumes"][wildcards.volume]["truth"]["path"]
+    return [path] if path.startswith("results/") else []
+
+
 def volume_content(wildcards):
     """What a volume can be told by without reading it, so that its being touched or copied anew reruns nothing."""
-    return identity(config["volumes"][wildcards.volume]["path"])
+    path = config["volumes"][wildcards.volume]["path"]
+    return None if made_here_or_remote(path) else identity(path)
+
+
+def truth_content(wildcards):
+    path = config["volumes"][wildcards.volume]["truth"]["path"]
+    return None if made_here_or_remote(path) else identity(path)
+
+
+def segmentation_of_volume(wildcards):
+    return config["segmentation"][config["volumes"][wildcards.volume]["segmentation"]]
+
+
+def dimensions_of_objects(wildcards):
+    return segmentation_of_volume(wildcards)["dimensions"]
+
+
+def ids_of_volume(wildcards):
+    """The columns by which tables name a model applied to a volume; its fold is the one it was trained on."""
+    dataset, fold = training_for_volume(wildcards)
+    ids = {"dataset": wildcards.volume, "fold": fold, "model": wildcards.model}
+    return ids | {"seed": config["seed"] + seed(wildcards)}
 
 
 def training_for_volume(wildcards):

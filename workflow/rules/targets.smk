@@ -35,7 +35,14 @@ def plans_of_runs():
 
 def volume_results_of_runs():
     """What every volume to predict ends in."""
-    return [f"results/volumes/{volume}/{model}/prediction.zarr" for volume, model in volumes_of_runs()]
+    return [f"results/volumes/{volume}/{model}/segmentation.zarr" for volume, model in volumes_of_runs()]
+
+
+def metrics_of_runs():
+    """The tables of all test slices and of all volumes with truth."""
+    with_truth = [(v, m) for v, m in volumes_of_runs() if config["volumes"][v]["truth"]]
+    tables = [f"results/volumes/{volume}/{model}/metrics.csv" for volume, model in with_truth]
+    return [*of_runs("results/{dataset}/{fold}/{model}/metrics.csv"), *tables]
 
 
 def of_runs(pattern):
@@ -84,6 +91,9 @@ def benchmarks_of_runs():
         prediction = f"results/volumes/{volume}/{model}/prediction.zarr/zarr.json"
         add("predict_slab", volume, model=model, job="*", device_file=prediction)
         add("stitch", volume, model=model)
+        add("segment_volume", volume, model=model)
+        if config["volumes"][volume]["truth"]:
+            add("evaluate_volume", volume, model=model)
     return list(rows.values())
 
 

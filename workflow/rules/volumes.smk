@@ -1,5 +1,7 @@
 rule plan_volume:
     """What predicting a volume will take on this device: tiles, memory, files, hours."""
+    input:
+        volume=volume_made_here,
     output:
         plan="results/volumes/{volume}/{model}/plan.json",
         speed="results/volumes/{volume}/{model}/speed.json",
@@ -23,6 +25,7 @@ rule plan_volume:
 rule predict_slab:
     """Class probabilities of a run of blocks of a volume."""
     input:
+        volume=volume_made_here,
         plan="results/volumes/{volume}/{model}/plan.json",
         model=model_for_volume,
         description=description_for_volume,
@@ -70,3 +73,48 @@ rule stitch:
         made_from=training_for_volume,
     script:
         "../scripts/stitch.py"
+
+
+rule segment_volume:
+    """Objects of a volume, joined across its blocks."""
+    input:
+        prediction="results/volumes/{volume}/{model}/prediction.zarr",
+    output:
+        segmentation=directory("results/volumes/{volume}/{model}/segmentation.zarr"),
+    log:
+        "logs/segment_volume/{volume}/{model}.log",
+    benchmark:
+        "benchmarks/jobs/segment_volume/{volume}/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 4
+    params:
+        code=code("segment_volume.py"),
+        segmentation=segmentation_of_volume,
+    script:
+        "../scripts/segment_volume.py"
+
+
+rule evaluate_volume:
+    """Metrics of a volume whose true labels are known."""
+    input:
+        truth=truth_made_here,
+        prediction="results/volumes/{volume}/{model}/prediction.zarr",
+        segmentation="results/volumes/{volume}/{model}/segmentation.zarr",
+    output:
+        table="results/volumes/{volume}/{model}/metrics.csv",
+    log:
+        "logs/evaluate_volume/{volume}/{model}.log",
+    benchmark:
+        "benchmarks/jobs/evaluate_volume/{volume}/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 4
+    params:
+        code=code("evaluate_volume.py"),
+        truth=lookup("volumes/{volume}/truth", within=config),
+        content=truth_content,
+        dimensions=dimensions_of_objects,
+        ids=ids_of_volume,
+    script:
+        "../scripts/evaluate_volume.py"

@@ -1,6 +1,7 @@
 """Wall time, memory and GPU time of every job, from Snakemake's benchmark files."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ def collect_runtime(rows, table):
     """Write ``table``, a row per job. Each of ``rows`` has rule, dataset, fold, model, job, the path of its benchmark
     file and, where a GPU may have been used, of the file that names the device. A job "*" is all slabs of a volume."""
     records = []
-    for row in [one for row in rows for one in (slabs(row) if row["job"] == "*" else [row])]:
+    for row in chain.from_iterable(slabs(row) if row["job"] == "*" else [row] for row in rows):
         measured = pd.read_csv(row["benchmark"], sep="\t", na_values="-").mean(numeric_only=True)
         gpu = measured["s"] if device_of(row.get("device_file")) == "cuda" else None
         records.append({**row, "wall_s": measured["s"], "peak_rss_mb": measured.get("max_rss"), "gpu_s": gpu})

@@ -16,11 +16,16 @@ def segment_slices(prediction, segmentation, options):
         counts = []
         for z, name in enumerate(source.names):
             height, width = source.shape(name)
-            labels = segment(source.probability(name), **options)
+            labels = segment(source.probability(name), **slice_options(options))
             array[z, :height, :width] = labels
             counts.append(int(labels.max(initial=0)))
         zarr.open_group(path, mode="a").attrs["unetflow"] = {"slices": source.meta["slices"], "objects": counts}
     jobs.log.info(f"{sum(counts)} objects in {len(counts)} slices")
+
+
+def slice_options(options):
+    """Those that a single slice knows."""
+    return {key: value for key, value in options.items() if key not in ("dimensions", "reach")}
 
 
 if __name__ == "__main__":

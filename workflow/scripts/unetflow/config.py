@@ -129,8 +129,13 @@ def check_volumes(config):
     for volume, _ in wanted:
         entry = config["volumes"][volume]
         for key, part in (("path", entry), ("truth/path", entry["truth"])):
-            if part and "://" not in part["path"] and not glob(part["path"]):
+            if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
                 raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
+
+
+def made_here_or_remote(path):
+    """Whether a volume's path can't be looked at before the run: a result of the pipeline's own, or a URL."""
+    return path.startswith("results/") or "://" in path
 
 
 def check_model(config, name):

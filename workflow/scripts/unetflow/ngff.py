@@ -44,11 +44,11 @@ def create_labels(image_path, name, shape, voxel_size, unit):
     return _create_array(group, "0", shape, np.int32)
 
 
-def create_plain(path, **arrays):
+def create_plain(path, shard=None, **arrays):
     """Create a group at ``path`` with one sharded array per keyword (its value: shape and dtype); returns the group."""
     group = zarr.open_group(path, mode="w", zarr_format=3)
     for name, (shape, dtype) in arrays.items():
-        _create_array(group, name, shape, dtype)
+        _create_array(group, name, shape, dtype, shard)
     return group
 
 

@@ -106,5 +106,5 @@ def in_words(name, plan, seconds, device):
         f"{giga['bytes_of_memory']:.2f} GB of memory per job, however large the volume, and that of the libraries"
     )
     yield f"{plan['operations']:.3g} operations, {rate:.3g} million voxels per second on this {device}"
-    told = ", ".join(f"{hours(plan, seconds, n):.3g} h in {n} slab{'s' * (n > 1)}" for n in SLABS if n <= plan["blocks"])
-    yield f"expected: {told}, with a device like this one for each slab"
+    told = ", ".join(f"{hours(plan, seconds, n):.3g} h in {n}" for n in SLABS if n <= plan["blocks"])
+    yield f"expected, by number of slabs: {told}, with a device like this one for each slab"

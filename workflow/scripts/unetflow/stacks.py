@@ -153,3 +153,24 @@ class Prediction:
         """Objects, int32[y, x]."""
         height, width = self.shape(name)
         return self.array[self.names.index(name), :height, :width]
+
+
+class VolumePrediction:
+    """The prediction of a volume, in whatever way its probabilities are stored."""
+
+    def __init__(self, path):
+        group = zarr.open_group(path, mode="r")
+        self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
+        multiscale = group.attrs["ome"]["multiscales"][0]
+        self.voxel_size = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"][-3:]
+        self.unit = multiscale["axes"][-1].get("unit")
+        self.shape = self.array.shape[-3:]
+        self.block = self.array.shards[-3:]
+
+    def foreground(self, start, stop):
+        """Probability of being inside an object (class 1), float32[z, y, x] of a window."""
+        window = tuple(map(slice, start, stop))
+        if self.meta["stored"] == "argmax":
+            return (self.array[window] == 1).astype(np.float32)
+        values = self.array[(1, *window)].astype(np.float32)
+        return values / np.float32(255) if self.meta["stored"] == "uint8" else values

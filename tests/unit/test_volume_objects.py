@@ -1,0 +1,92 @@
+"""Objects of a volume, made block by block, are those of the whole volume."""
+
+import numpy as np
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import binary_fill_holes, gaussian_filter, generate_binary_structure
+from scipy.ndimage import label as components
+from skimage.segmentation import watershed
+from test_joining import same_partition
+from unetflow.blocks import Grid
+from unetflow.objects import VolumeObjects, opposite, segment
+
+OPTIONS = {
+    "threshold": 0.5,
+    "connectivity": 1,
+    "min_size": 0,
+    "fill_holes": False,
+    "grow": 0,
+    "dimensions": 2,
+    "seed_threshold": None,
+    "reach": 64,
+}
+
+
+def probability(seed, shape, smooth=0.7):
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=shape), smooth)
+    return (0.5 + 0.5 * noise / np.abs(noise).max()).astype(np.float32)
+
+
+def by_blocks(probability, block, **options):
+    def scratch(_):
+        return zarr.create_array({}, shape=probability.shape, chunks=block, dtype=np.int64)
+
+    grid = Grid(probability.shape, block)
+    found = VolumeObjects(
+        lambda start, stop: probability[tuple(map(slice, start, stop))], grid, scratch, OPTIONS | options, workers=2
+    )
+    result = np.zeros(probability.shape, np.int64)
+    for part in grid:
+        result[part.slices] = found.read(part.start, part.stop)
+    assert set(np.unique(result)) | {0} == set(range(found.count + 1)), "ids are not consecutive"
+    return result
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 3), st.integers(3, 14), st.integers(3, 14)),
+    st.sampled_from([1, 2]),
+    st.integers(0, 6),
+    st.booleans(),
+)
+def test_slices_as_one_by_one(seed, block, connectivity, min_size, fill_holes):
+    volume = probability(seed, (3, 18, 21))
+    options = {"connectivity": connectivity, "min_size": min_size, "fill_holes": fill_holes}
+    found = by_blocks(volume, block, **options)
+    for z, one in enumerate(volume):
+        assert same_partition(found[z], segment(one, **options))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 5), st.integers(3, 9), st.integers(3, 9)),
+    st.sampled_from([1, 2, 3]),
+    st.booleans(),
+)
+def test_in_space_as_the_whole_volume(seed, block, connectivity, fill_holes):
+    volume = probability(seed, (7, 11, 12))
+    found = by_blocks(volume, block, dimensions=3, connectivity=connectivity, fill_holes=fill_holes)
+    foreground = volume > 0.5
+    if fill_holes:
+        foreground = binary_fill_holes(foreground, generate_binary_structure(3, opposite(3, connectivity)))
+    assert same_partition(found, components(foreground, generate_binary_structure(3, connectivity))[0])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 9999), st.tuples(st.integers(1, 3), st.integers(4, 14), st.integers(4, 14)))
+def test_flooding_from_seeds_within_reach(seed, block):
+    volume = probability(seed, (3, 20, 24), smooth=2)
+    found = by_blocks(volume, block, seed_threshold=0.7)
+    for z, one in enumerate(volume):
+        assert same_partition(found[z], segment(one, seed_threshold=0.7))
+        seeds = components((one > 0.7) & (one > 0.5))[0]
+        assert same_partition(found[z], watershed(-one, seeds, 1, mask=one > 0.5))
+
+
+def test_objects_grow_across_blocks():
+    volume = np.zeros((1, 24, 24), np.float32)
+    volume[0, 6:18, 6:16] = 1
+    np.testing.assert_array_equal(by_blocks(volume, (1, 8, 8), grow=3)[0], segment(volume[0], grow=3))

@@ -1,0 +1,73 @@
+"""Metrics of a volume's prediction and objects, added up block by block."""
+
+import numpy as np
+import pandas as pd
+from unetflow import IGNORE, jobs, ngff
+from unetflow.blocks import Grid
+from unetflow.errors import InputError
+from unetflow.joining import Components, neighbourhood
+from unetflow.metrics.streaming import Counts
+from unetflow.sources import open_source
+from unetflow.stacks import VolumePrediction
+
+COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+
+
+def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers):
+    """Write ``table``, a row per metric of the whole volume.
+
+    truth : the `truth` part of a `volumes` entry. dimensions : 2 if objects of different slices are different ones.
+    ids : values of the columns dataset, fold, model, seed.
+    """
+    probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
+    with jobs.state_folder(table, "truth") as state:
+        labels = true_labels(truth, probability, dimensions, state / "truth.zarr", workers)
+        counts = Counts()
+        for block in Grid(probability.shape, probability.block):
+            window = (block.start, block.stop)
+            arrays = labels(*window), objects.read(*window), probability.foreground(*window) > 0.5
+            if dimensions == 3:
+                counts.add(*arrays)
+            else:
+                for z, slices in enumerate(zip(*arrays), block.start[0]):
+                    counts.add(*slices, part=z)
+        rows = [{**ids, "image": "all", "metric": name, "value": value} for name, value in counts.metrics().items()]
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)
+    for row in rows:
+        jobs.log.info(f"{row['metric']} {row['value']:.6g}")
+
+
+def true_labels(truth, probability, dimensions, scratch, workers):
+    """Function of (start, stop): true labels int64[z, y, x], `IGNORE` where unknown.
+
+    Objects of a binary truth are its components, found block by block as those of the prediction are.
+    """
+    how = {key: truth[key] for key in ("path", "array", "axes", "channel", "time")}
+    source = open_source(**how)
+    if source.shape != tuple(probability.shape):
+        raise InputError(f"{source.name} has shape {source.shape}, but the volume {probability.shape}; they must agree")
+
+    def read(start, stop):
+        labels = source.read(start, stop).astype(np.int64)
+        return labels if truth["ignore"] is None else np.where(labels == truth["ignore"], IGNORE, labels)
+
+    if truth["labels"] == "instances":
+        return read
+    store = ngff.create_plain(scratch, array=(probability.shape, np.int64), shard=probability.block)["array"]
+    grid = Grid(probability.shape, probability.block)
+    neighbours = neighbourhood(dimensions, 1)
+    found = Components(lambda b: read(b.start, b.stop) > 0, store, grid, neighbours, workers)
+    return lambda *window: np.where(read(*window) == IGNORE, IGNORE, found.read(*window))
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        evaluate_volume(
+            truth=snakemake.params.truth,
+            prediction=snakemake.input.prediction,
+            segmentation=snakemake.input.segmentation,
+            table=snakemake.output.table,
+            dimensions=snakemake.params.dimensions,
+            ids=snakemake.params.ids,
+            workers=snakemake.threads,
+        )

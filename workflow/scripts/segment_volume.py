@@ -1,0 +1,55 @@
+"""Objects of a volume from its probabilities, joined across the blocks."""
+
+import numpy as np
+import zarr
+from unetflow import jobs, ngff
+from unetflow.blocks import Grid
+from unetflow.joining import in_parallel, straight_cuts
+from unetflow.objects import VolumeObjects
+from unetflow.stacks import VolumePrediction
+
+
+def segment_volume(prediction, segmentation, options, workers, key):
+    """Write ``segmentation``, an OME-Zarr label image [z, y, x] whose objects are numbered from 1 without gaps.
+
+    options : the `segmentation` entry. key : hash of code and options; what an interrupted run left is thrown away.
+    """
+    source = VolumePrediction(prediction)
+    grid = Grid(source.shape, source.block)
+    with jobs.state_folder(segmentation, jobs.fingerprint(key, options)) as state:
+
+        def scratch(name):
+            ngff.create_plain(state / name, array=(source.shape, np.int64), shard=source.block)
+            return zarr.open_group(state / name, mode="a")["array"]
+
+        found = VolumeObjects(source.foreground, grid, scratch, options, workers)
+        dtype = np.uint32 if found.count < 2**32 else np.uint64
+        path = state / "segmentation.zarr"
+        array = ngff.create_image(path, source.shape, dtype, source.voxel_size, source.unit, shard=source.block)
+        progress = jobs.Progress(len(grid), "block")
+
+        def write(block):
+            array[block.slices] = found.read(block.start, block.stop).astype(dtype)
+
+        for done, _ in enumerate(in_parallel(write, grid, workers), 1):
+            progress(done)
+        cut, faces = straight_cuts(array, grid, (0, 1, 2) if options["dimensions"] == 3 else (1, 2))
+        zarr.open_group(path, mode="a").attrs["unetflow"] = {
+            "objects": found.count,
+            "cut_straight_at_a_block": len(cut),
+            "faces_between_blocks": faces,
+        }
+        ngff.add_pyramid(path, labels=True)
+        jobs.publish(path, segmentation)
+    jobs.log.info(f"{found.count} objects; {len(cut)} end straight at one of {faces} faces between blocks")
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        segment_volume(
+            prediction=snakemake.input.prediction,
+            segmentation=snakemake.output.segmentation,
+            options=snakemake.params.segmentation,
+            workers=snakemake.threads,
+            key=snakemake.params.code,
+        )
