@@ -36,7 +36,7 @@ class Pipeline:
 
     def command(self, *options):
         command = [str(Path(sys.executable).with_name("snakemake")), "--cores", str(self.cores), "--resources", "gpu=0"]
-        command += ["--set-threads", "train=1", "predict=1", "check_tiling=1"]
+        command += ["--set-threads", "train=1", "predict=1", "predict_slab=1", "check_tiling=1"]
         return [*command, *options, *(["--configfile", *self.configfiles] if self.configfiles else [])]
 
     def run(self, *options, prefix=(), check=True):
@@ -72,7 +72,9 @@ class Pipeline:
         return {
             str(file.relative_to(self.folder)): file.read_bytes()
             for file in sorted((self.folder / "results").rglob("*"))
-            if file.is_file() and file.stem not in ("runtime", "report") and not file.name.startswith(".snakemake")
+            if file.is_file()
+            and file.stem not in ("runtime", "report", "speed")
+            and not file.name.startswith(".snakemake")
         }
 
 

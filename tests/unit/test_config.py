@@ -12,7 +12,8 @@ from unetflow import synthetic
 from unetflow.augment import ELASTIC
 from unetflow.config import NETWORK_OPTIONS, checked
 from unetflow.errors import InputError
-from unetflow.fit import PRECISIONS, Recipe, largest_valid
+from unetflow.fit import Recipe, largest_valid
+from unetflow.inference import ENCODINGS, PRECISIONS
 from unetflow.losses import LOSSES
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
@@ -43,7 +44,7 @@ def changed(path, value):
     if value == "drop":
         del place[last]
     else:
-        place[last] = value
+        place[int(last) if isinstance(place, list) else last] = value
     return config
 
 
@@ -79,7 +80,16 @@ MISTAKES = {
     "zero voxel": ("datasets/isbi2012/voxel_size", [50, 0, 4], "voxel_size/1: 0 is less than or equal"),
     "no folds": ("datasets/synthetic_em/split/folds", 0, "split/folds: 0 is less than the minimum"),
     "bad name": ("models/my model", CONFIG["models"]["small"], "models: 'my model' does not match"),
-    "no test part": ("runs/0/folds", ["all"], "only isbi2012"),
+    "no test part": ("runs/1/folds", ["all"], "only isbi2012"),
+    "no such volume": ("volumes/synthetic_volume/path", "nowhere.zarr", "'nowhere.zarr', which does not exist"),
+    "unknown volume": ("runs/0/volumes", ["synthetic_vol"], "did you mean 'synthetic_volume'?"),
+    "a volume for many folds": ("runs/0/folds", [0, 1], "name the one fold whose models are to be applied"),
+    "a volume twice": (
+        "runs/1",
+        {"dataset": "synthetic_em", "models": ["small"], "folds": [1], "volumes": ["synthetic_volume"]},
+        "runs apply small to the volume synthetic_volume both from",
+    ),
+    "block that shows": ("prediction/paper/block", [8, 1000, 1022], "prediction/paper/block"),
     "network options": ("models/small/options", {"widht": 8}, "models/small/options"),
     "too small an input": ("augmentations/quick/input", 60, "augmentations/quick/input is 60"),
     "tile that shows": ("prediction/paper/tile", [380, 384], "prediction/paper/tile"),
@@ -118,6 +128,8 @@ def test_schema_and_registries_agree():
     assert set(entries("models")["network"]["enum"]) == set(MODELS)
     assert set(entries("training")["loss"]["enum"]) == set(LOSSES)
     assert set(entries("training")["precision"]["enum"]) == set(PRECISIONS)
+    assert set(entries("prediction")["precision"]["enum"]) == set(PRECISIONS)
+    assert set(entries("prediction")["store"]["enum"]) == set(ENCODINGS)
     assert set(entries("prediction")["symmetries"]["items"]["enum"]) == set(SYMMETRIES)
     assert {form["properties"]["form"]["const"] for form in entries("augmentations")["elastic"]["oneOf"]} == set(
         ELASTIC

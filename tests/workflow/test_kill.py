@@ -1,6 +1,6 @@
 """Law 2: kill -9 anything at any moment, then the same command; and law 3: the same bytes for any number of jobs.
 
-Three kills at chosen moments always; KILLS=50 (or `make test-kill N=50`) adds that many at random moments.
+Kills at chosen moments always; KILLS=50 (or `make test-kill N=50`) adds that many at random moments.
 """
 
 import os
@@ -19,6 +19,7 @@ RESULTS = "results/tiny_em/0"
 MOMENTS = {
     "augment": f"{RESULTS}/chunks/tiny/.*.zarr.partial/*.zarr/image",
     "train": f"{RESULTS}/tiny/.model.safetensors.*/checkpoint.safetensors",
+    "predict_slab": "results/volumes/tiny_volume/tiny/slabs/.*/done.jsonl",
     "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.jsonl",
 }
 
@@ -43,13 +44,14 @@ def kill(process, everything):
     process.wait()
 
 
-def wait_for(pattern, pipeline, process):
-    """Wait until a file matches; False if the run ends first."""
+def wait_for(patterns, pipeline, process):
+    """Name of the first of ``patterns`` (name -> pattern) that a file matches; None if the run ends before."""
     while process.poll() is None:
-        if next(pipeline.folder.glob(pattern), None):
-            return True
+        for name, pattern in patterns.items():
+            if next(pipeline.folder.glob(pattern), None):
+                return name
         time.sleep(0.001)
-    return False
+    return None
 
 
 def finish(pipeline):
@@ -59,14 +61,15 @@ def finish(pipeline):
 
 @pytest.mark.parametrize("everything", [True, False], ids=["with its jobs", "alone"])
 def test_kills_at_work(finished, tmp_path, everything):
-    """Snakemake is killed while it augments, trains and predicts, with its jobs or leaving them behind as orphans."""
+    """Snakemake is killed while it augments, trains, predicts slices and a volume; its jobs die or stay as orphans."""
     pipeline = Pipeline(tmp_path / "killed", "tests/config.yaml", cores=1)
-    for moment, pattern in MOMENTS.items():
+    awaited = dict(MOMENTS)
+    while awaited:
         process = start(pipeline)
-        assert wait_for(pattern, pipeline, process), (
-            f"never at {moment}: " + (pipeline.folder / "run.log").read_text()[-3000:]
-        )
+        moment = wait_for(awaited, pipeline, process)
+        assert moment, f"never at {list(awaited)}: " + (pipeline.folder / "run.log").read_text()[-3000:]
         kill(process, everything)
+        del awaited[moment]
     finish(pipeline)
     assert pipeline.contents() == finished.contents()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import zarr
-from conftest import ROOT
+from conftest import ROOT, Pipeline
 from unetflow.metrics.registry import METRICS
 
 CHROMIUM = "/usr/bin/chromium"
@@ -19,13 +20,18 @@ CHROMIUM = "/usr/bin/chromium"
 def test_metrics_are_tidy(finished):
     table = pd.read_csv(finished.folder / "results/metrics.csv", dtype={"image": str})
     assert list(table.columns) == ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+    slices = table[table["dataset"] == "tiny_em"]
     assert (
-        set(table["metric"])
+        set(slices["metric"])
         == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice"}
         <= set(METRICS)
     )
     split = json.loads((finished.folder / "results/tiny_em/splits.json").read_text())["0"]
-    assert set(table["image"]) == {*split["test"], "all"}
+    assert set(slices["image"]) == {*split["test"], "all"}
+    volume = table[table["dataset"] == "tiny_volume"]
+    assert set(volume["image"]) == {"all"} and {"seg", "det", "rand_f_score", "information_score"} < set(
+        volume["metric"]
+    )
     assert table["value"].between(0, 1).all()
 
 
@@ -33,6 +39,7 @@ def test_runtime_names_every_measured_job(finished):
     table = pd.read_csv(finished.folder / "results/runtime.csv")
     assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
     jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 1, "predict": 1, "segment": 1, "evaluate": 1}
+    jobs |= {"predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
     assert table["rule"].value_counts().to_dict() == jobs
     assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
 
@@ -72,6 +79,30 @@ def test_a_second_run_plans_nothing(finished):
     assert finished.planned() == set()
 
 
+def test_another_number_of_slabs_plans_nothing(finished):
+    assert finished.planned("--set-scatter", "slab=5") == set()
+
+
+def test_any_number_of_slabs_gives_the_same_bytes(finished, tmp_path):
+    """Laws 1 and 3 on a volume, through Snakemake."""
+    pipeline = Pipeline(tmp_path / "slabs", "tests/config.yaml")
+    shutil.copytree(finished.folder / "results", pipeline.folder / "results")
+    shutil.copytree(finished.folder / ".snakemake/metadata", pipeline.folder / ".snakemake/metadata")
+    shutil.rmtree(pipeline.folder / "results/volumes/tiny_volume/tiny/prediction.zarr")
+    target = "results/volumes/tiny_volume/tiny/metrics.csv"
+    pipeline.run("--set-scatter", "slab=3", "--rerun-triggers", "mtime", "--", target)
+    assert len(list((pipeline.folder / "logs/predict_slab").rglob("*-of-3.log"))) == 3
+    ours, theirs = ({k: v for k, v in p.contents().items() if "/volumes/" in k} for p in (pipeline, finished))
+    assert ours.keys() == theirs.keys() and all(ours[k] == theirs[k] for k in ours)
+
+
+def test_a_plan_is_told_without_predicting(finished, tmp_path):
+    pipeline = Pipeline(tmp_path / "plan", "tests/config.yaml")
+    said = pipeline.run("plan").stdout
+    assert "5 x 75 x 75 voxels in 27 blocks of 2 x 32 x 32" in said and "million voxels per second" in said
+    assert not list((pipeline.folder / "results").rglob("*.safetensors")), "a plan needs no training"
+
+
 def test_touching_every_source_plans_nothing(finished):
     later = time.time() + 5
     for file in finished.folder.rglob("*"):
@@ -83,21 +114,24 @@ def test_touching_every_source_plans_nothing(finished):
 
 
 AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "compare_with_paper", "show_table"}
-AFTER_SEGMENT = AFTER_EVALUATE | {"segment", "plot_prediction"}
-AFTER_PREDICT = AFTER_SEGMENT | {"predict"}
+OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
+AFTER_SEGMENT = AFTER_EVALUATE | {"segment", "plot_prediction"} | OF_OBJECTS
+AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
 AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
-PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction"}
+PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
+VOLUME = {"plan_volume", "predict_slab", "stitch", *OF_OBJECTS, "collect_metrics", "collect_runtime", "show_table"}
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
     "segmentation": ({"segmentation": {"em": {"min_size": 3}}}, AFTER_SEGMENT),
-    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT),
+    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
     "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),
     "weights": ({"weights": {"paper": {"w0": 5}}}, AFTER_WEIGHTS),
+    "volumes": ({"volumes": {"tiny_volume": {"voxel_size": [1, 1, 1]}}}, VOLUME | {"compare_with_paper"}),
     "report": ({"report": {"table1": []}}, {"compare_with_paper", "show_table"}),
     "another data set": ({"datasets": {"other": {"format": "folder", "path": "nowhere", "voxel_size": [1, 1, 1],
         "split": {"method": "images"}, "segmentation": "em", "metrics": "em"}}}, set()),
@@ -117,7 +151,8 @@ def test_a_changed_section_reruns_exactly_what_depends_on_it(finished, section):
 
 EDITS = {
     "a comment": ("objects.py", "import numpy", "# why\nimport numpy", set()),
-    "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"", AFTER_EVALUATE),
+    "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"",
+        AFTER_EVALUATE | {"evaluate_volume"}),
     "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
     "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
 }  # fmt: skip

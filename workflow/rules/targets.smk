@@ -33,11 +33,6 @@ def plans_of_runs():
     return [f"results/volumes/{volume}/{model}/plan.json" for volume, model in volumes_of_runs()]
 
 
-def volume_results_of_runs():
-    """What every volume to predict ends in."""
-    return [f"results/volumes/{volume}/{model}/segmentation.zarr" for volume, model in volumes_of_runs()]
-
-
 def metrics_of_runs():
     """The tables of all test slices and of all volumes with truth."""
     with_truth = [(v, m) for v, m in volumes_of_runs() if config["volumes"][v]["truth"]]
@@ -158,13 +153,13 @@ def figures_of_runs():
             f"{folder}/training_{model}.svg",
         ]
     pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
+    pages += [f"results/report/volumes/{volume}/prediction_{m}.svg" for volume, m in volumes_of_runs()]
     return list(dict.fromkeys(pages))
 
 
 def targets_of_runs():
-    """Every table, picture, page and prediction of a volume."""
-    tables = ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values())]
-    return [*tables, *figures_of_runs(), *volume_results_of_runs()]
+    """Every table, picture and page."""
+    return ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values()), *figures_of_runs()]
 
 
 def write_report():

@@ -11,7 +11,6 @@ from unetflow.blocks import Grid
 from unetflow.errors import InputError
 from unetflow.inference import Predictor, predict_blocks
 from unetflow.ngff import create_image
-from unetflow.plan import buffer_bytes
 from unetflow.sources import open_source
 
 CLASSES = ("background", "object")
@@ -31,7 +30,7 @@ def predict_slab(volume, plan, model, slab, item, options, device, room, key):
     grid = Grid(source.shape, tuple(plan["block"]))
     key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(model))
     with jobs.state_folder(slab, key) as state:
-        store = Shards(state / Path(slab).name, source, network, grid, options["store"])
+        store = Shards(state / "prediction.zarr", source, network, grid, options["store"])
         journal = jobs.Journal(state / "done.jsonl")
         todo = [block for block in grid.slab(item) if not journal.holds(str(block.place), store.bytes_of(block))]
         if len(todo) < len(grid.slab(item)):
@@ -56,7 +55,7 @@ def tile_for(network, plan, source, options, room):
     """The planned tile, or a smaller one if this job has less memory than was planned with."""
     if plan["bytes_of_memory"] <= room or options["tile"]:
         return tuple(plan["tile"])
-    left = room - buffer_bytes(source, network, plan["block"], options["store"])
+    left = room - memory.buffer_bytes(source, network, plan["block"], options["store"])
     tile = memory.best_tile(network, plan["block"][1:], left)
     jobs.log.info(f"{room / 1e6:.0f} MB are left, less than planned with: tiles of {tile} instead of {plan['tile']}")
     return tile
@@ -90,6 +89,7 @@ class Shards:
 
     def write(self, block, values):
         """Write a block, read it back, and return its file's bytes."""
+        self.file(block).unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
         where = (..., *block.slices)
         self.array[where] = values
         if not np.array_equal(self.array[where], values):

@@ -1,7 +1,7 @@
 """Blocks of a volume: the unit of reading, of writing (one block = one shard = one file) and of going on after a kill.
 
-    volume  --cut-->  blocks [z, y, x]  --cut-->  tiles [y, x] of each slice of a block
-    slab    =  a run of consecutive blocks, done by one job
+volume  --cut-->  blocks [z, y, x]  --cut-->  tiles [y, x] of each slice of a block
+slab    =  a run of consecutive blocks, done by one job
 """
 
 from dataclasses import dataclass

@@ -130,7 +130,9 @@ def check_volumes(config):
         entry = config["volumes"][volume]
         for key, part in (("path", entry), ("truth/path", entry["truth"])):
             if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
-                raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
+                raise InputError(
+                    f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it"
+                )
 
 
 def made_here_or_remote(path):

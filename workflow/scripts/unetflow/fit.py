@@ -14,10 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from . import symmetries
+from .inference import PRECISIONS
 from .losses import LOSSES
 from .models import centre_crop
-
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)

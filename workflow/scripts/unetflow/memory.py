@@ -4,14 +4,17 @@ import copy
 import math
 import resource
 import weakref
+from math import prod
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from .errors import InputError
+from .inference import ENCODINGS
 
 LARGEST_TILE = 1536  # pixels per side; larger ones are no faster (benchmarks), only larger
 # What the allocator and the convolutions' scratch space add to the tensors; measured: 1.11 to 1.27 in channels_last.
@@ -84,6 +87,17 @@ class Ledger(TorchDispatchMode):
 
     def leave(self, key):
         self.now -= self.alive.pop(key, 0)
+
+
+def buffer_bytes(source, network, block, store):
+    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities."""
+    window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
+    return 3 * window + 4 * prod(block) * stored_bytes(network, store) + 8 * network.classes * prod(block[1:])
+
+
+def stored_bytes(network, store):
+    """Bytes per voxel of the prediction before compression."""
+    return ENCODINGS[store](np.zeros((network.classes, 1, 1), np.float32)).nbytes
 
 
 def best_tile(model, area, room):

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from . import memory
 from .blocks import Grid, fitting_block
-from .inference import ENCODINGS, Predictor, input_shape
+from .inference import Predictor, input_shape
 from .tiles import fitting_tile
 
 SLABS = (1, 4, 16, 64)  # numbers of slabs for which hours are told
@@ -24,7 +24,7 @@ def lay_out(source, network, options, room):
     fits the memory.
     """
     block = fitting_block(source.shape, options["block"], network.stride)
-    fixed = buffer_bytes(source, network, block, options["store"])
+    fixed = memory.buffer_bytes(source, network, block, options["store"])
     tile = tuple(options["tile"] or memory.best_tile(network, block[1:], room - fixed))
     tile = fitting_tile(block[1:], tile, network.stride)
     grid, window = Grid(source.shape, block), memory.window_shape(network, tile)
@@ -37,7 +37,7 @@ def lay_out(source, network, options, room):
         "files": len(grid),
         "tiles": tiles,
         "bytes_read": source.shape[0] * prod(read_along(grid, tile, network)) * source.dtype.itemsize,
-        "bytes_written_at_most": prod(source.shape) * stored_bytes(network, options["store"]),
+        "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options["store"]),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
         "operations": tiles * len(options["symmetries"]) * operations(network, window),
         "share_of_border": round(1 - prod(source.shape) / (tiles * prod(window)), 4),
@@ -58,17 +58,6 @@ def read_along(grid, tile, network):
             last = first + input_shape((length, length), (side, side), network)[0]
             total += min(last, size) - max(first, 0)
         yield total
-
-
-def buffer_bytes(source, network, block, store):
-    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities."""
-    window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
-    return 3 * window + 4 * prod(block) * stored_bytes(network, store) + 8 * network.classes * prod(block[1:])
-
-
-def stored_bytes(network, store):
-    """Bytes per voxel of the prediction before compression."""
-    return ENCODINGS[store](np.zeros((network.classes, 1, 1), np.float32)).nbytes
 
 
 def operations(network, window):

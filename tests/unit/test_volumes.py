@@ -1,0 +1,271 @@
+"""Volumes: any block, tile and number of slabs gives the prediction of the whole, in bounded memory."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from plan_volume import plan_volume
+from predict_slab import predict_slab
+from stitch import stitch
+from unetflow import inference, memory, modelfile, models
+from unetflow.blocks import Grid, read_mirrored
+from unetflow.errors import InputError
+from unetflow.plan import lay_out
+from unetflow.sources import Source
+from unetflow.stacks import VolumePrediction
+from unetflow.tiles import read_window
+
+OPTIONS = {"tile": None, "block": [2, 16, 24], "symmetries": ["0", "90"], "store": "float32", "precision": "float32"}
+ARCHITECTURE = {"name": "unet", "width": 3, "depth": 2, "norm": "batch", "dropout": 0.0}
+PLENTY = 2**32
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    network = models.build(**ARCHITECTURE)
+    with torch.no_grad():
+        network(torch.randn(2, 1, 60, 60))
+    description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 100.0, "sd": 60.0}}
+    modelfile.save(path, network.state_dict(), description)
+    return path
+
+
+def volume(folder, shape, seed=0):
+    """A Zarr volume on disk; returns (its `volumes` entry, its values)."""
+    values = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
+    zarr.create_array(str(folder / "raw.zarr"), data=values, chunks=tuple(min(9, n) for n in shape), overwrite=True)
+    entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [50, 4, 4], "unit": "nanometer"}
+    return entry, values
+
+
+def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
+    """Plan, slabs and stitch as the rules do them; returns the path of the prediction."""
+    plan, speed = folder / "plan.json", folder / "speed.json"
+    plan_volume(entry, "raw", ARCHITECTURE, options, plan, speed, room, "cpu")
+    items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
+    for item in items:
+        predict_slab(entry, plan, model, folder / f"{item}.zarr", item, options, "cpu", room, "key")
+    stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr")
+    return folder / "prediction.zarr"
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 50), st.integers(1, 50)),
+    st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)),
+    st.one_of(st.none(), st.tuples(st.integers(1, 5), st.integers(1, 5))),
+    st.integers(1, 4),
+)
+def test_blocks_tiles_and_slabs_dont_show(model, tmp_path_factory, shape, block, tile, slabs):
+    folder = tmp_path_factory.mktemp("volume")
+    entry, values = volume(folder, shape)
+    options = OPTIONS | {"block": [block[0], 4 * block[1], 4 * block[2]], "tile": tile and [4 * n for n in tile]}
+    found = zarr.open_group(predicted(folder, entry, model, options, slabs), mode="r")["0"][:]
+    expected = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_any_number_of_slabs_gives_the_same_files(model, tmp_path):
+    contents = []
+    for slabs in (1, 3, 20):
+        folder = tmp_path / str(slabs)
+        folder.mkdir()
+        entry, _ = volume(tmp_path, (3, 37, 41))
+        path = predicted(folder, entry, model, OPTIONS, slabs)
+        contents.append({f.relative_to(path): f.read_bytes() for f in path.rglob("*") if f.is_file()})
+    assert contents[0] == contents[1] == contents[2]
+
+
+@pytest.mark.parametrize("store", ["float32", "float16", "uint8", "argmax"])
+def test_what_is_stored(model, tmp_path, store):
+    entry, values = volume(tmp_path, (2, 30, 20))
+    path = predicted(tmp_path, entry, model, OPTIONS | {"store": store})
+    found = VolumePrediction(path).foreground((0, 0, 0), values.shape)
+    expected = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"])
+    limit = {"float32": 1e-5, "float16": 1e-3, "uint8": 0.5 / 255 + 1e-5}
+    if store == "argmax":
+        np.testing.assert_array_equal(found, expected.argmax(axis=0))
+    else:
+        np.testing.assert_allclose(found, expected[1], atol=limit[store])
+
+
+def test_the_store_opens_elsewhere(model, tmp_path):
+    """Valid OME-Zarr 0.5 with levels, read by ome-zarr-py and by tensorstore."""
+    import tensorstore
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+    from ome_zarr_models.v05 import Image
+
+    entry, _ = volume(tmp_path, (2, 600, 80))
+    path = predicted(tmp_path, entry, model, OPTIONS | {"block": [1, 256, 80]})
+    image = Image.from_zarr(zarr.open_group(path, mode="r"))
+    (multiscale,) = image.ome_attributes.multiscales
+    assert [level.path for level in multiscale.datasets] == ["0", "1"]
+    full = zarr.open_group(path, mode="r")["0"][:]
+    (node,) = Reader(parse_url(path))()
+    np.testing.assert_array_equal(np.asarray(node.data[0]), full)
+    assert node.data[1].shape == (2, 2, 300, 40)
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path / "1")}}
+    half = tensorstore.open(spec).result().read().result()
+    np.testing.assert_allclose(half, full.reshape(2, 2, 300, 2, 40, 2).mean(axis=(3, 5)), atol=1e-6)
+    files = [f for f in (path / "0/c").rglob("*") if f.is_file()]
+    assert len(files) == json.loads((tmp_path / "plan.json").read_text())["files"] == 6
+
+
+def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeypatch):
+    import predict_slab as script
+
+    entry, _ = volume(tmp_path, (4, 30, 50))
+    straight = tmp_path / "straight"
+    straight.mkdir()
+    expected = zarr.open_group(predicted(straight, entry, model, OPTIONS), mode="r")["0"][:]
+    plan, slab, done = straight / "plan.json", tmp_path / "slab.zarr", []
+    original = script.Shards.write
+
+    def failing(self, block, values):
+        done.append(block.place)
+        if len(done) == 5:
+            raise OSError("power cut")
+        return original(self, block, values)
+
+    monkeypatch.setattr(script.Shards, "write", failing)
+    arguments = (entry, plan, model, slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
+    with pytest.raises(OSError, match="power cut"):
+        predict_slab(*arguments)
+    assert not slab.exists()
+    state = next(tmp_path.glob(".slab.zarr.*"))
+    broken = next(f for f in (state / "prediction.zarr/0/c").rglob("*") if f.is_file())
+    broken.write_bytes(broken.read_bytes()[:-1])  # a file cut off on the disk
+    predict_slab(*arguments)
+    blocks = len(Grid((4, 30, 50), (2, 16, 24)))
+    assert len(done) == blocks + 2, "the broken block and the one cut off, and no other, are done twice"
+    np.testing.assert_array_equal(zarr.open_group(slab, mode="r")["0"][:], expected)
+
+
+def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):
+    entry, _ = volume(tmp_path, (2, 30, 50))
+    predicted(tmp_path, entry, model, OPTIONS)
+    next(f for f in (tmp_path / "1-of-1.zarr/0/c").rglob("*") if f.is_file()).unlink()
+    with pytest.raises(InputError, match="hold 5 of 6 files"):
+        stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", tmp_path / "again.zarr")
+
+
+def test_less_memory_gives_smaller_tiles_and_the_same_result(model, tmp_path):
+    network = modelfile.load(model)
+    entry, values = volume(tmp_path, (1, 150, 140))
+    options = OPTIONS | {"block": [1, 152, 152]}
+    source = Source("raw", values, "zyx", {}, (1, 1, 1))
+    large = lay_out(source, network, options, PLENTY)
+    small = lay_out(source, network, options, large["bytes_of_memory"] - 2**20)
+    assert large["tile"] == [152, 140] and max(small["tile"]) < 152
+    assert small["bytes_of_memory"] <= large["bytes_of_memory"] - 2**20
+    assert small["share_of_border"] > large["share_of_border"]
+    (tmp_path / "little").mkdir()
+    found = (
+        predicted(tmp_path, entry, model, options),
+        predicted(tmp_path / "little", entry, model, options, room=large["bytes_of_memory"] - 2**20),
+    )
+    one, other = (zarr.open_group(path, mode="r")["0"][:] for path in found)
+    np.testing.assert_allclose(one, other, atol=1e-5)
+    with pytest.raises(InputError, match=r"the smallest tile needs .* raise the memory limit"):
+        lay_out(source, network, options, 2**20)
+
+
+def test_memory_does_not_grow_with_the_volume(model):
+    network = modelfile.load(model)
+    plans = [
+        lay_out(Source("raw", np.broadcast_to(np.uint8(0), (n, n, n)), "zyx", {}), network, OPTIONS, PLENTY)
+        for n in (256, 2048, 16384)
+    ]
+    assert len({plan["bytes_of_memory"] for plan in plans}) == 1 and plans[2]["blocks"] > 64 * plans[1]["blocks"]
+
+
+def test_a_gpu_without_memory_gets_smaller_tiles(model):
+    """The tile is halved until it fits, and the result is the same."""
+    network = modelfile.load(model)
+    values = np.random.default_rng(0).integers(0, 255, (3, 70, 64), np.uint8)
+    source, seen = Source("raw", values, "zyx", {}), []
+
+    class Small(inference.Predictor):
+        def __call__(self, window):
+            seen.append(window.shape)
+            if max(window.shape) > 80:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().__call__(window)
+
+    result = np.zeros((2, *values.shape), np.float32)
+    grid = Grid(values.shape, (1, 64, 64))
+    inference.predict_blocks(
+        Small(network),
+        source,
+        list(grid),
+        (64, 64),
+        "float32",
+        lambda block, found: result.__setitem__((slice(None), *block.slices), found),
+        lambda _: None,
+    )
+    np.testing.assert_allclose(result, inference.predict(network, values), atol=1e-5)
+    assert sum(max(shape) > 80 for shape in seen) == 1, "a size that failed is tried again"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_windows_are_mirrored_as_arrays_are(data):
+    shape = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)))
+    values = np.random.default_rng(0).integers(0, 255, shape)
+    start = data.draw(st.tuples(st.just(0), st.integers(-20, 8), st.integers(-20, 8)))
+    size = data.draw(st.tuples(st.integers(1, 30), st.integers(1, 30)))
+    stop = (shape[0], start[1] + size[0], start[2] + size[1])
+    window = read_mirrored(Source("raw", values, "zyx", {}), start, stop)
+    for one, whole in zip(window, values):
+        np.testing.assert_array_equal(one, read_window(whole, start[1:], size))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*[st.integers(1, 20)] * 3), st.tuples(*[st.integers(1, 9)] * 3), st.integers(1, 12))
+def test_slabs_partition_the_volume(shape, block, slabs):
+    written = np.zeros(shape, int)
+    for number in range(1, slabs + 1):
+        for part in Grid(shape, block).slab(f"{number}-of-{slabs}"):
+            written[part.slices] += 1
+    assert (written == 1).all()
+
+
+def test_a_networks_memory_is_what_it_takes():
+    """The estimate against the real peak of a process (subprocess, so that nothing else counts)."""
+    import subprocess
+    import sys
+
+    script = """
+import sys, torch, psutil
+sys.path.insert(0, "workflow/scripts")
+from unetflow import memory, models
+
+def peak():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+torch.set_num_threads(1)
+network = models.build("unet", width=16, norm="batch").to(memory_format=torch.channels_last).eval()
+with torch.inference_mode():
+    network(torch.zeros(1, 1, 188, 188).to(memory_format=torch.channels_last))
+    before = psutil.Process().memory_info().rss
+    network(torch.zeros(1, 1, 764, 764).to(memory_format=torch.channels_last))
+    used = peak() - before
+print(memory.network_bytes(network, (764, 764)), used)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    estimated, measured = map(int, done.stdout.split())
+    assert measured <= estimated <= 2 * measured, (estimated, measured)
+
+
+def test_limits_of_memory_are_seen():
+    free = memory.available()
+    assert memory.available(mem_mb=500) <= min(free, 500e6) and free > 0

@@ -1,0 +1,27 @@
+"""Picture of a volume: image, probability, borders of objects, in the middle of its middle slice."""
+
+import numpy as np
+from unetflow import figures, jobs
+from unetflow.sources import open_source
+from unetflow.stacks import VolumePrediction
+
+
+def plot_volume(volume, prediction, segmentation, figure):
+    """Write an SVG; ``volume`` is the `volumes` entry. Only the window shown is read."""
+    image, probability, objects = open_source(**volume), VolumePrediction(prediction), open_source(str(segmentation))
+    z = image.shape[0] // 2
+    low = (z, *(max(0, (size - figures.CROP) // 2) for size in image.shape[1:]))
+    high = (z + 1, *(min(a + figures.CROP, size) for a, size in zip(low[1:], image.shape[1:])))
+    found = objects.read(low, high)[0].astype(np.int64)
+    slices = [(f"z = {z}", image.read(low, high)[0], None, probability.foreground(low, high)[0], found)]
+    figures.save(figures.prediction_figure(slices), figure)
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        plot_volume(
+            volume=snakemake.params.volume,
+            prediction=snakemake.input.prediction,
+            segmentation=snakemake.input.segmentation,
+            figure=snakemake.output.figure,
+        )
