@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from unetflow import jobs
 from unetflow.errors import InputError
 
@@ -107,3 +108,24 @@ def test_progress_says_the_time_left(caplog):
         progress(done, ", fine")
         time.sleep(0.01)
     assert [r.message for r in caplog.records][-1] == "slice 3 of 3, 00:00:00 left, fine"
+
+
+def test_jobs_at_work_together_get_different_gpus(tmp_path, monkeypatch):
+    """Each process holds its own; a process that was shown other GPUs is told the same one by its name."""
+    script = (
+        "import sys, time; sys.path.insert(0, 'workflow/scripts'); from unetflow.jobs import claim_gpu;"
+        f"print(claim_gpu(2, {str(tmp_path)!r}), flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", script]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout.readline().strip() == "0"
+        assert jobs.claim_gpu(2, tmp_path) == 1
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,0")
+        assert jobs.claim_gpu(2, tmp_path) == 0, "GPU 5"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        assert jobs.claim_gpu(2, tmp_path) in (0, 1), "shared, as all are held"
+    finally:
+        first.kill()
+        first.wait()
+    assert jobs.claim_gpu(1, tmp_path) == 0, "a killed job holds nothing"

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ class Progress:
 def device(gpu, threads):
     """Give PyTorch the job's threads; returns "cuda" if a GPU was promised to the job, else "cpu".
 
-    Raises InputError if a GPU was promised and is not there.
+    Of several visible GPUs one that no other job holds becomes the current one. Raises InputError if a GPU was
+    promised and is not there.
     """
     import torch
 
@@ -70,10 +72,39 @@ def device(gpu, threads):
     if not gpu:
         return "cpu"
     if torch.cuda.is_available():
+        if torch.cuda.device_count() > 1:
+            torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
         return "cuda"
     raise InputError(
         "a GPU was promised (--resources gpu=1) but PyTorch sees none; run with --resources gpu=0 for the CPU"
     )
+
+
+def claim_gpu(count, folder=None):
+    """Number of a GPU that no other job of this machine holds; held until this process ends.
+
+    A file per GPU is locked, so that a killed job leaves nothing to clean up. If all are held, as when other numbers
+    of GPUs were promised than there are, the jobs share.
+    """
+    import fcntl
+
+    for number in range(count):
+        path = Path(folder or tempfile.gettempdir()) / f"unetflow-gpu-{visible_gpu(number)}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            continue
+        return number
+    log.warning(f"all {count} GPUs are held by other jobs; sharing one. Lower --resources gpu=N to their number")
+    return os.getpid() % count
+
+
+def visible_gpu(number):
+    """Name of a GPU that is the same for all processes, whatever each of them is shown."""
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return shown.split(",")[number].strip() if shown else str(number)
 
 
 def fingerprint(*parts):
