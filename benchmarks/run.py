@@ -14,8 +14,9 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import KDTree
 
 FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER.parent / "workflow/scripts"))
+sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "workflow/scripts")]
 
+import prediction  # noqa: E402
 from unetflow.metrics import isbi2012  # noqa: E402
 from unetflow.weights import weight_map  # noqa: E402
 
@@ -90,6 +91,9 @@ def main():
         ours_s, peer_s = in_turn(ours, peer)
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
+    for name, ours_s, peer_s, peer_name in prediction.rows(in_turn, ROUNDS):
+        rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
+        print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
     rows += warping_rows()
     print("{}: {:.3f} s ({}: {} s)".format(*(rows[-1][i] for i in (0, 1, 3, 2))))
     (FOLDER.parent / "results").mkdir(exist_ok=True)

@@ -40,7 +40,7 @@ AUGMENTATION = {
     "noise": 0.1,
     "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
 }
-PREDICTION = {"tile": [32, 32], "symmetries": ["0", "90"]}
+PREDICTION = {"tile": [32, 32], "symmetries": ["0", "90"], "precision": "float32", "engine": "torch"}
 IDS = {"dataset": "cells", "fold": "0", "model": "tiny", "seed": 0}
 
 

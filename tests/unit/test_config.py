@@ -11,9 +11,10 @@ from conftest import ROOT
 from unetflow import synthetic
 from unetflow.augment import ELASTIC
 from unetflow.config import NETWORK_OPTIONS, checked
+from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.fit import Recipe, largest_valid
-from unetflow.inference import ENCODINGS, PRECISIONS
+from unetflow.inference import ENCODINGS
 from unetflow.losses import LOSSES
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
@@ -129,6 +130,7 @@ def test_schema_and_registries_agree():
     assert set(entries("training")["loss"]["enum"]) == set(LOSSES)
     assert set(entries("training")["precision"]["enum"]) == set(PRECISIONS)
     assert set(entries("prediction")["precision"]["enum"]) == set(PRECISIONS)
+    assert set(entries("prediction")["engine"]["enum"]) == {"auto", *ENGINES}
     assert set(entries("prediction")["store"]["enum"]) == set(ENCODINGS)
     assert set(entries("prediction")["symmetries"]["items"]["enum"]) == set(SYMMETRIES)
     assert {form["properties"]["form"]["const"] for form in entries("augmentations")["elastic"]["oneOf"]} == set(

@@ -1,11 +1,13 @@
 """Law 1: tiles don't show."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unetflow import inference, models, symmetries, tiles
+from unetflow import engines, inference, models, symmetries, tiles
 
 
 @pytest.fixture(scope="module", params=["none", "batch"])
@@ -104,3 +106,23 @@ def test_symmetries_are_eight_and_undone():
     assert len({(i.shape, i.tobytes()) for i in images}) == 8
     for name, image in zip(symmetries.SYMMETRIES, images):
         np.testing.assert_array_equal(symmetries.undo(name, image), array)
+
+
+@pytest.mark.parametrize("options", [{"depth": 2}, {"depth": 4, "norm": "batch"}, {"depth": 3, "variant": "phseg_v5"}])
+def test_engines_agree(options):
+    """OpenVINO gives what PyTorch gives, for tiles of any shape, and calls nobody."""
+    torch.manual_seed(0)
+    network = models.build("unet", width=4, **options).eval()
+    image = np.random.default_rng(0).normal(size=(75, 120)).astype(np.float32)
+    one, other = (
+        inference.predict(network, image, tile=(48, 64), tta=["0", "mirror_90"], engine=e) for e in engines.ENGINES
+    )
+    np.testing.assert_allclose(one, other, atol=1e-5)
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_the_fastest_engine_is_chosen_and_impossible_ones_are_refused(network):
+    assert engines.choose("auto", "cpu", "float32") == "openvino"
+    assert engines.choose("auto", "cpu", "bfloat16") == engines.choose("auto", "cuda", "float32") == "torch"
+    with pytest.raises(ValueError, match="computes in float32 on a CPU"):
+        inference.Predictor(network, precision="bfloat16", engine="openvino")

@@ -20,7 +20,14 @@ from unetflow.sources import Source
 from unetflow.stacks import VolumePrediction
 from unetflow.tiles import read_window
 
-OPTIONS = {"tile": None, "block": [2, 16, 24], "symmetries": ["0", "90"], "store": "float32", "precision": "float32"}
+OPTIONS = {
+    "tile": None,
+    "block": [2, 16, 24],
+    "symmetries": ["0", "90"],
+    "store": "float32",
+    "precision": "float32",
+    "engine": "torch",
+}
 ARCHITECTURE = {"name": "unet", "width": 3, "depth": 2, "norm": "batch", "dropout": 0.0}
 PLENTY = 2**32
 

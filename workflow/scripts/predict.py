@@ -31,7 +31,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
         for z, name in enumerate(names):
             height, width = volume.shape(name)
             if not journal.holds(name, array[:, z, :height, :width].tobytes()):
-                how = (options["tile"], options["symmetries"], options["precision"])
+                how = (options["tile"], options["symmetries"], options["precision"], options["engine"])
                 probability = predict(network, volume.image(name), *how)
                 array[:, z, :height, :width] = probability
                 journal.note(name, probability.tobytes())

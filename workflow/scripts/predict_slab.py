@@ -40,7 +40,7 @@ def predict_slab(volume, plan, model, slab, item, options, device, room, key):
             journal.note(str(block.place), store.write(block, values))
 
         predict_blocks(
-            Predictor(network, options["symmetries"], options["precision"]),
+            Predictor(network, options["symmetries"], options["precision"], options["engine"]),
             source,
             todo,
             tile_for(network, plan, source, options, room),

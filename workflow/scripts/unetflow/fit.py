@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from . import symmetries
-from .inference import PRECISIONS
+from .engines import PRECISIONS
 from .losses import LOSSES
 from .models import centre_crop
 

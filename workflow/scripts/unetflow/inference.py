@@ -7,10 +7,10 @@ import torch
 
 from . import symmetries
 from .blocks import read_mirrored
+from .engines import ENGINES, choose
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (384, 384)
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 # How probabilities float32[class, ...] are stored: values of the type, or the most probable class.
 ENCODINGS = {
     "float32": lambda p: p,
@@ -26,39 +26,33 @@ class Predictor:
     model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
         put into evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
-    precision : "bfloat16" runs the arithmetic of the network in it, where the processor has it.
+    precision : "bfloat16" runs the arithmetic of the network in it, where the processor has it. engine : one of
+        `engines.ENGINES`, or "auto" for the fastest one.
     """
 
-    def __init__(self, model, tta=None, precision="float32"):
-        self.model, self.names, self.dtype = model.eval(), list(tta or ["0"]), PRECISIONS[precision]
-        parameter = next(model.parameters())
-        self.device = parameter.device
+    def __init__(self, model, tta=None, precision="float32", engine="torch"):
+        self.model, self.names = model.eval(), list(tta or ["0"])
+        device = next(model.parameters()).device.type
+        self.logits = ENGINES[choose(engine, device, precision)](model, precision)
         self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
 
     @torch.inference_mode()
     def __call__(self, window):
         window = (window.astype(np.float32) - np.float32(self.mean)) / np.float32(self.sd)
         image = torch.from_numpy(np.ascontiguousarray(window))[None, None]
-        if self.device.type == "cuda":
-            image = image.pin_memory().to(self.device, non_blocking=True)
         total = 0.0
         for name in self.names:
-            total = total + symmetries.undo(name, self.softmax(symmetries.apply(name, image)))
+            probability = torch.softmax(self.logits(symmetries.apply(name, image)), dim=1)
+            total = total + symmetries.undo(name, probability)
         return (total / len(self.names))[0].cpu().numpy()
 
-    def softmax(self, image):
-        image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            logits = self.model(image)
-        return torch.softmax(logits.float(), dim=1)
 
-
-def predict(model, image, tile=None, tta=None, precision="float32"):
+def predict(model, image, tile=None, tta=None, precision="float32", engine="torch"):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
     ----------
-    model, tta, precision : see `Predictor`.
+    model, tta, precision, engine : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
 
@@ -70,12 +64,12 @@ def predict(model, image, tile=None, tta=None, precision="float32"):
     """
     image = np.asarray(image)
     if image.ndim == 3:
-        return np.stack([predict(model, one, tile, tta, precision) for one in image], axis=1)
+        return np.stack([predict(model, one, tile, tta, precision, engine) for one in image], axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
     tile = tile or DEFAULT_TILE
     window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model))
-    return predict_slice(Predictor(model, tta, precision), window, image.shape, tile)
+    return predict_slice(Predictor(model, tta, precision, engine), window, image.shape, tile)
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):

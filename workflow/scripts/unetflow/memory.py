@@ -19,6 +19,7 @@ from .inference import ENCODINGS
 LARGEST_TILE = 1536  # pixels per side; larger ones are no faster (benchmarks), only larger
 # What the allocator and the convolutions' scratch space add to the tensors; measured: 1.11 to 1.27 in channels_last.
 OVERHEAD, SCRATCH = 1.3, 64 * 2**20
+ADDRESSES = 400 * 2**20  # address space that threads and libraries loaded later take without filling it
 CGROUP_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -38,7 +39,7 @@ def available(mem_mb=None, device="cpu"):
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit = resource.getrlimit(kind)[0]
         if limit != resource.RLIM_INFINITY:
-            left.append(limit - used.vms)
+            left.append(limit - used.vms - ADDRESSES)
     return min(left)
 
 

@@ -67,8 +67,8 @@ class UNet(nn.Module):
 
     @property
     def context(self):
-        """Pixels lost per side: 4 per level and direction, doubled with each level; 92 for ``depth=4``."""
-        return 6 * 2**self.depth - 4
+        """Pixels lost per side: 92 for ``depth=4``."""
+        return context_of_depth(self.depth)
 
     @property
     def stride(self):
@@ -95,9 +95,14 @@ class UNet(nn.Module):
             x = up(x)
             if self.released:
                 x = torch.relu(x)
-            skip = centre_crop(skips.pop(), x.shape[-2:])
+            skip = trimmed(skips.pop(), 2 * context_of_depth(self.depth - 1 - len(skips)))
             x = merge(torch.cat([x, skip] if self.released else [skip, x], dim=1))
         return self.head(x)  # (n, classes, y - 2 context, x - 2 context)
+
+
+def context_of_depth(depth):
+    """Pixels that a U-Net with ``depth`` poolings loses per side: 2 per block, doubled with each level."""
+    return 6 * 2**depth - 4
 
 
 def initialise(module):
@@ -114,6 +119,11 @@ def centre_crop(array, shape):
     """Central ``shape`` of the last two axes; works on tensors and arrays alike."""
     top, left = ((have - want) // 2 for have, want in zip(array.shape[-2:], shape))
     return array[..., top : top + shape[0], left : left + shape[1]]
+
+
+def trimmed(array, margin):
+    """``array[..., y, x]`` without ``margin`` pixels on every side; a graph traced from it fits any shape."""
+    return array[..., margin:-margin, margin:-margin] if margin else array
 
 
 MODELS = {"unet": UNet}

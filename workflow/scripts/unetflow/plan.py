@@ -69,7 +69,7 @@ def operations(network, window):
 
 def seconds_per_tile(network, options, tile, repeats=2):
     """Measured seconds of this device for one tile with all its symmetries, after one to warm up."""
-    predictor = Predictor(network, options["symmetries"], options["precision"])
+    predictor = Predictor(network, options["symmetries"], options["precision"], options["engine"])
     window = np.zeros(memory.window_shape(network, tile), np.float32)
     predictor(window)
     began = time.perf_counter()
