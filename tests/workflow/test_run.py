@@ -154,6 +154,7 @@ EDITS = {
     "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"",
         AFTER_EVALUATE | {"evaluate_volume"}),
     "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
+    "the words of a plan": ("plan.py", "expected, by number", "told, by number", {"plan_volume"}),
     "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
 }  # fmt: skip
 

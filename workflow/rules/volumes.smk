@@ -26,7 +26,7 @@ rule predict_slab:
     """Class probabilities of a run of blocks of a volume."""
     input:
         volume=volume_made_here,
-        plan="results/volumes/{volume}/{model}/plan.json",
+        plan=ancient("results/volumes/{volume}/{model}/plan.json"),
         model=model_for_volume,
         description=description_for_volume,
     output:
@@ -50,12 +50,14 @@ rule predict_slab:
         "../scripts/predict_slab.py"
 
 
+# A plan is ancient: a new one that matters comes with a change of parameters, and another tile changes no result.
 # Code, parameters and model are those of the slabs too: Snakemake doesn't look behind temporary files that are gone.
 rule stitch:
     """The prediction of a volume from its slabs, with coarser levels to look at."""
     input:
+        volume=volume_made_here,
         slabs=gather.slab("results/volumes/{{volume}}/{{model}}/slabs/{scatteritem}.zarr"),
-        plan="results/volumes/{volume}/{model}/plan.json",
+        plan=ancient("results/volumes/{volume}/{model}/plan.json"),
         model=model_for_volume,
     output:
         prediction=directory("results/volumes/{volume}/{model}/prediction.zarr"),
