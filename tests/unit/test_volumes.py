@@ -48,7 +48,7 @@ def model(tmp_path_factory):
 def volume(folder, shape, seed=0):
     """A Zarr volume on disk; returns (its `volumes` entry, its values)."""
     values = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
-    zarr.create_array(str(folder / "raw.zarr"), data=values, chunks=tuple(min(9, n) for n in shape), overwrite=True)
+    zarr.create_array(str(folder / "raw.zarr"), data=values, chunks=tuple(max(1, min(256, n // 3)) for n in shape), overwrite=True)
     entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [50, 4, 4], "unit": "nanometer"}
     return entry, values
 
@@ -276,3 +276,53 @@ print(memory.network_bytes(network, (764, 764)), used)
 def test_limits_of_memory_are_seen():
     free = memory.available()
     assert memory.available(mem_mb=500) <= min(free, 500e6) and free > 0
+
+
+MEASURE = """
+import json, resource, sys
+sys.path.insert(0, "workflow/scripts")
+resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+import numpy as np, torch
+from unetflow import memory, modelfile, models
+from unetflow.plan import lay_out
+from unetflow.sources import open_source
+import predict_slab
+
+torch.set_num_threads(1)
+folder, engine, architecture, options = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
+entry = {"path": f"{folder}/raw.zarr", "axes": "zyx", "voxel_size": [1, 1, 1]}
+plan = json.load(open(f"{folder}/plan.json"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+predict_slab.predict_slab(
+    entry, f"{folder}/plan.json", f"{folder}/../model.safetensors", f"{folder}/slab.zarr", "1-of-1",
+    options | {"engine": engine}, "cpu", memory.available(), "key"
+)
+print(before * 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_memory_is_as_announced_whatever_the_size(tmp_path, engine):
+    """Law 5, under a limit of the address space: 8 times the volume, the same peak."""
+    import subprocess
+    import sys
+
+    architecture = {"name": "unet", "width": 8, "depth": 2}
+    network = models.build(**architecture)
+    description = {"architecture": architecture, "normalisation": {"mean": 128.0, "sd": 60.0}}
+    modelfile.save(tmp_path / "model.safetensors", network.state_dict(), description)
+    options, peaks = OPTIONS | {"block": [1, 256, 256], "symmetries": ["0"], "store": "float16"}, []
+    for name, shape in (("small", (1, 768, 768)), ("large", (2, 1536, 1536))):
+        folder = tmp_path / name
+        folder.mkdir()
+        entry, values = volume(folder, shape)
+        plan = lay_out(Source("raw", values, "zyx", {}), network, options, PLENTY)
+        (folder / "plan.json").write_text(json.dumps(plan))
+        command = [sys.executable, "-c", MEASURE, str(folder), engine, json.dumps(architecture), json.dumps(options)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert done.returncode == 0, done.stderr[-3000:]
+        before, peak = map(int, done.stdout.split()[-2:])
+        libraries = 250e6 if engine == "openvino" else 60e6  # loaded during the job
+        assert peak - before <= plan["bytes_of_memory"] + libraries
+        peaks.append(peak)
+    assert abs(peaks[1] / peaks[0] - 1) < 0.05, peaks
