@@ -48,7 +48,9 @@ def model(tmp_path_factory):
 def volume(folder, shape, seed=0):
     """A Zarr volume on disk; returns (its `volumes` entry, its values)."""
     values = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
-    zarr.create_array(str(folder / "raw.zarr"), data=values, chunks=tuple(max(1, min(256, n // 3)) for n in shape), overwrite=True)
+    zarr.create_array(
+        str(folder / "raw.zarr"), data=values, chunks=tuple(max(1, min(256, n // 3)) for n in shape), overwrite=True
+    )
     entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [50, 4, 4], "unit": "nanometer"}
     return entry, values
 
@@ -56,7 +58,7 @@ def volume(folder, shape, seed=0):
 def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
     """Plan, slabs and stitch as the rules do them; returns the path of the prediction."""
     plan, speed = folder / "plan.json", folder / "speed.json"
-    plan_volume(entry, "raw", ARCHITECTURE, options, plan, speed, room, "cpu")
+    plan_volume(entry, None, ARCHITECTURE, options, plan, speed, room, "cpu")
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
         predict_slab(entry, plan, model, folder / f"{item}.zarr", item, options, "cpu", room, "key")
@@ -315,7 +317,7 @@ def test_memory_is_as_announced_whatever_the_size(tmp_path, engine):
     for name, shape in (("small", (1, 768, 768)), ("large", (2, 1536, 1536))):
         folder = tmp_path / name
         folder.mkdir()
-        entry, values = volume(folder, shape)
+        _, values = volume(folder, shape)
         plan = lay_out(Source("raw", values, "zyx", {}), network, options, PLENTY)
         (folder / "plan.json").write_text(json.dumps(plan))
         command = [sys.executable, "-c", MEASURE, str(folder), engine, json.dumps(architecture), json.dumps(options)]
@@ -326,3 +328,18 @@ def test_memory_is_as_announced_whatever_the_size(tmp_path, engine):
         assert peak - before <= plan["bytes_of_memory"] + libraries
         peaks.append(peak)
     assert abs(peaks[1] / peaks[0] - 1) < 0.05, peaks
+
+
+def test_what_would_be_found_out_too_late_is_refused_when_planning(model, tmp_path, caplog):
+    entry, values = volume(tmp_path, (2, 30, 20))
+    arguments = (ARCHITECTURE, OPTIONS, tmp_path / "plan.json", tmp_path / "speed.json", PLENTY, "cpu")
+    with pytest.raises(InputError, match="does not say how large its voxels are; add voxel_size"):
+        plan_volume(entry | {"voxel_size": None}, None, *arguments)
+    zarr.create_array(str(tmp_path / "truth.zarr"), data=values[:, :-1])
+    with pytest.raises(InputError, match=r"truth.zarr has shape \(2, 29, 20\), but the volume"):
+        plan_volume(entry, {"path": str(tmp_path / "truth.zarr"), "axes": "zyx"}, *arguments)
+    assert not (tmp_path / "plan.json").exists()
+    plan_volume(entry, None, *arguments)
+    zarr.create_array(entry["path"], data=values.astype(np.uint16) * 256, overwrite=True)
+    predict_slab(entry, tmp_path / "plan.json", model, tmp_path / "s.zarr", "1-of-1", OPTIONS, "cpu", PLENTY, "key")
+    assert "trained on 100 and 60; unless it is empty there, convert the volume" in caplog.text

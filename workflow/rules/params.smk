@@ -142,8 +142,20 @@ def volume_made_here(wildcards):
 
 
 def truth_made_here(wildcards):
-    path = config["volumes"][wildcards.volume]["truth"]["path"]
-    return [path] if path.startswith("results/") else []
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return [truth["path"]] if truth and truth["path"].startswith("results/") else []
+
+
+def truth_entry(wildcards):
+    """What opening the true labels of a volume needs; None if it has none."""
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return truth and {key: truth[key] for key in ("path", "array", "axes", "channel", "time")}
+
+
+def labels_of_truth(wildcards):
+    """How the true labels are to be read."""
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return {key: truth[key] for key in ("labels", "ignore")}
 
 
 def volume_content(wildcards):

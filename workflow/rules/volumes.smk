@@ -2,6 +2,7 @@ rule plan_volume:
     """What predicting a volume will take on this device: tiles, memory, files, hours."""
     input:
         volume=volume_made_here,
+        truth=truth_made_here,
     output:
         plan="results/volumes/{volume}/{model}/plan.json",
         speed="results/volumes/{volume}/{model}/speed.json",
@@ -16,6 +17,7 @@ rule plan_volume:
         code=code("plan_volume.py"),
         volume=volume_entry,
         content=volume_content,
+        truth=truth_entry,
         architecture=architecture_of_model,
         prediction=prediction_of_model,
     script:
@@ -114,7 +116,8 @@ rule evaluate_volume:
     threads: 4
     params:
         code=code("evaluate_volume.py"),
-        truth=lookup("volumes/{volume}/truth", within=config),
+        truth=truth_entry,
+        labels=labels_of_truth,
         content=truth_content,
         dimensions=dimensions_of_objects,
         ids=ids_of_volume,

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from unetflow import IGNORE, jobs, ngff
 from unetflow.blocks import Grid
-from unetflow.errors import InputError
 from unetflow.joining import Components, neighbourhood
 from unetflow.metrics.streaming import Counts
 from unetflow.sources import open_source
@@ -16,8 +15,8 @@ COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
 def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers):
     """Write ``table``, a row per metric of the whole volume.
 
-    truth : the `truth` part of a `volumes` entry. dimensions : 2 if objects of different slices are different ones.
-    ids : values of the columns dataset, fold, model, seed.
+    truth : what `open_source` takes, with `labels` (instances or binary) and `ignore`. dimensions : 2 if objects of
+    different slices are different ones. ids : values of the columns dataset, fold, model, seed.
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
     with jobs.state_folder(table, "truth") as state:
@@ -42,10 +41,7 @@ def true_labels(truth, probability, dimensions, scratch, workers):
 
     Objects of a binary truth are its components, found block by block as those of the prediction are.
     """
-    how = {key: truth[key] for key in ("path", "array", "axes", "channel", "time")}
-    source = open_source(**how)
-    if source.shape != tuple(probability.shape):
-        raise InputError(f"{source.name} has shape {source.shape}, but the volume {probability.shape}; they must agree")
+    source = open_source(**{key: value for key, value in truth.items() if key not in ("labels", "ignore")})
 
     def read(start, stop):
         labels = source.read(start, stop).astype(np.int64)
@@ -63,7 +59,7 @@ def true_labels(truth, probability, dimensions, scratch, workers):
 if __name__ == "__main__":
     with jobs.job(snakemake):
         evaluate_volume(
-            truth=snakemake.params.truth,
+            truth=snakemake.params.truth | snakemake.params.labels,
             prediction=snakemake.input.prediction,
             segmentation=snakemake.input.segmentation,
             table=snakemake.output.table,

@@ -4,26 +4,44 @@ import json
 
 import torch
 from unetflow import jobs, memory
+from unetflow.errors import InputError
 from unetflow.models import build
 from unetflow.plan import in_words, lay_out, seconds_per_tile
 from unetflow.sources import open_source
 
 
-def plan_volume(volume, name, architecture, options, plan, speed, room, device):
+def plan_volume(volume, truth, architecture, options, plan, speed, room, device):
     """Write ``plan`` (JSON, what `plan.lay_out` finds) and ``speed`` (JSON, measured here), and tell both.
 
-    volume : the `volumes` entry called ``name``. architecture : what `models.build` takes; the weights don't matter.
-    options : the `prediction` entry. room : bytes that a job may use.
+    volume, truth : what `open_source` takes; truth may be None. architecture : what `models.build` takes; the weights
+    don't matter. options : the `prediction` entry. room : bytes that a job may use.
     """
     torch.manual_seed(0)
-    source = open_source(**volume)
+    source = checked_source(volume, truth)
     network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
     planned = lay_out(source, network, options, room)
     seconds = seconds_per_tile(network, options, planned["tile"])
-    for line in in_words(name, planned, seconds, device):
+    for line in in_words(source.name, planned, seconds, device):
         jobs.log.info(line)
     jobs.write_atomically(speed, json.dumps({"device": device, "seconds_per_tile": seconds}, indent=2) + "\n")
     jobs.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
+
+
+def checked_source(volume, truth):
+    """The opened volume. Raises InputError for what would only be found out after hours of prediction."""
+    source = open_source(**volume)
+    if source.voxel_size is None:
+        raise InputError(
+            f"{source.name} does not say how large its voxels are; add voxel_size: [z, y, x] and unit to the volume in "
+            f"the configuration ([1, 1, 1] if nobody knows)"
+        )
+    labels = open_source(**truth) if truth else source
+    if labels.shape != source.shape:
+        raise InputError(
+            f"{labels.name} has shape {labels.shape}, but the volume {source.shape}; correct its `truth` in the "
+            f"configuration"
+        )
+    return source
 
 
 if __name__ == "__main__":
@@ -31,7 +49,7 @@ if __name__ == "__main__":
         device = jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads)
         plan_volume(
             volume=snakemake.params.volume,
-            name=snakemake.wildcards.volume,
+            truth=snakemake.params.truth,
             architecture=snakemake.params.architecture,
             options=snakemake.params.prediction,
             plan=snakemake.output.plan,

@@ -27,6 +27,7 @@ def predict_slab(volume, plan, model, slab, item, options, device, room, key):
     if list(source.shape) != plan["shape"]:
         raise InputError(f"{source.name} has shape {source.shape}, but {plan['shape']} when it was planned; plan again")
     network = modelfile.load(model, device)
+    warn_of_other_values(source, network)
     grid = Grid(source.shape, tuple(plan["block"]))
     key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(model))
     with jobs.state_folder(slab, key) as state:
@@ -49,6 +50,19 @@ def predict_slab(volume, plan, model, slab, item, options, device, room, key):
             jobs.Progress(len(todo), "block"),
         )
         jobs.publish(store.path, slab)
+
+
+def warn_of_other_values(source, network):
+    """Say so if the values in the middle of the volume are far from those that the network was trained on."""
+    low = [max(0, size // 2 - 128) for size in source.shape]
+    high = [min(a + 256, size) for a, size in zip(low, source.shape)]
+    sample = source.read((source.shape[0] // 2, *low[1:]), (source.shape[0] // 2 + 1, *high[1:])).astype(float)
+    mean, sd = network.normalisation
+    if abs(sample.mean() - mean) > 3 * sd or not sd / 5 < sample.std() < 5 * sd:
+        jobs.log.warning(
+            f"{source.name}: the middle has mean {sample.mean():.4g} and standard deviation {sample.std():.4g}, but "
+            f"the network was trained on {mean:.4g} and {sd:.4g}; unless it is empty there, convert the volume"
+        )
 
 
 def tile_for(network, plan, source, options, room):
