@@ -16,6 +16,7 @@ from unetflow import inference, memory, modelfile, models
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
 from unetflow.plan import lay_out
+from unetflow.shards import Shards
 from unetflow.sources import Source
 from unetflow.stacks import VolumePrediction
 from unetflow.tiles import read_window
@@ -130,14 +131,12 @@ def test_the_store_opens_elsewhere(model, tmp_path):
 
 
 def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeypatch):
-    import predict_slab as script
-
     entry, _ = volume(tmp_path, (4, 30, 50))
     straight = tmp_path / "straight"
     straight.mkdir()
     expected = zarr.open_group(predicted(straight, entry, model, OPTIONS), mode="r")["0"][:]
     plan, slab, done = straight / "plan.json", tmp_path / "slab.zarr", []
-    original = script.Shards.write
+    original = Shards.write
 
     def failing(self, block, values):
         done.append(block.place)
@@ -145,7 +144,7 @@ def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeyp
             raise OSError("power cut")
         return original(self, block, values)
 
-    monkeypatch.setattr(script.Shards, "write", failing)
+    monkeypatch.setattr(Shards, "write", failing)
     arguments = (entry, plan, model, slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
     with pytest.raises(OSError, match="power cut"):
         predict_slab(*arguments)
@@ -287,6 +286,7 @@ resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
 import numpy as np, torch
 from unetflow import memory, modelfile, models
 from unetflow.plan import lay_out
+from unetflow.shards import Shards
 from unetflow.sources import open_source
 import predict_slab
 
