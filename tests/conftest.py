@@ -35,8 +35,9 @@ class Pipeline:
                 shutil.copy(ROOT / name, target)
 
     def command(self, *options):
-        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", str(self.cores), "--resources", "gpu=0"]
+        command = [str(Path(sys.executable).with_name("snakemake")), "--resources", "gpu=0"]
         command += ["--set-threads", "train=1", "predict=1", "predict_slab=1", "check_tiling=1"]
+        command += ["--cores", str(self.cores)]  # last, since a target may follow
         return [*command, *options, *(["--configfile", *self.configfiles] if self.configfiles else [])]
 
     def run(self, *options, prefix=(), check=True):

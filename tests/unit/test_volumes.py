@@ -58,8 +58,8 @@ def volume(folder, shape, seed=0):
 
 def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
     """Plan, slabs and stitch as the rules do them; returns the path of the prediction."""
-    plan, speed = folder / "plan.json", folder / "speed.json"
-    plan_volume(entry, None, ARCHITECTURE, options, plan, speed, room, "cpu")
+    plan = folder / "plan.json"
+    plan_volume(entry, None, ARCHITECTURE, options, plan, room)
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
         predict_slab(entry, plan, model, folder / f"{item}.zarr", item, options, "cpu", room, "key")
@@ -332,7 +332,7 @@ def test_memory_is_as_announced_whatever_the_size(tmp_path, engine):
 
 def test_what_would_be_found_out_too_late_is_refused_when_planning(model, tmp_path, caplog):
     entry, values = volume(tmp_path, (2, 30, 20))
-    arguments = (ARCHITECTURE, OPTIONS, tmp_path / "plan.json", tmp_path / "speed.json", PLENTY, "cpu")
+    arguments = (ARCHITECTURE, OPTIONS, tmp_path / "plan.json", PLENTY)
     with pytest.raises(InputError, match="does not say how large its voxels are; add voxel_size"):
         plan_volume(entry | {"voxel_size": None}, None, *arguments)
     zarr.create_array(str(tmp_path / "truth.zarr"), data=values[:, :-1])

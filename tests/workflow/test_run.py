@@ -87,10 +87,9 @@ def test_any_number_of_slabs_gives_the_same_bytes(finished, tmp_path):
     """Laws 1 and 3 on a volume, through Snakemake."""
     pipeline = Pipeline(tmp_path / "slabs", "tests/config.yaml")
     shutil.copytree(finished.folder / "results", pipeline.folder / "results")
-    shutil.copytree(finished.folder / ".snakemake/metadata", pipeline.folder / ".snakemake/metadata")
     shutil.rmtree(pipeline.folder / "results/volumes/tiny_volume/tiny/prediction.zarr")
     target = "results/volumes/tiny_volume/tiny/metrics.csv"
-    pipeline.run("--set-scatter", "slab=3", "--rerun-triggers", "mtime", "--", target)
+    pipeline.run(target, "--set-scatter", "slab=3", "--rerun-triggers", "mtime")
     assert len(list((pipeline.folder / "logs/predict_slab").rglob("*-of-3.log"))) == 3
     ours, theirs = ({k: v for k, v in p.contents().items() if "/volumes/" in k} for p in (pipeline, finished))
     assert ours.keys() == theirs.keys() and all(ours[k] == theirs[k] for k in ours)
@@ -122,12 +121,21 @@ AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
 PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
-VOLUME = {"plan_volume", "predict_slab", "stitch", *OF_OBJECTS, "collect_metrics", "collect_runtime", "show_table"}
+VOLUME = {
+    "plan_volume",
+    "measure_speed",
+    "predict_slab",
+    "stitch",
+    *OF_OBJECTS,
+    "collect_metrics",
+    "collect_runtime",
+    "show_table",
+}
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
     "segmentation": ({"segmentation": {"em": {"min_size": 3}}}, AFTER_SEGMENT),
-    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume"}),
+    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
     "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),
     "weights": ({"weights": {"paper": {"w0": 5}}}, AFTER_WEIGHTS),
@@ -154,7 +162,7 @@ EDITS = {
     "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"",
         AFTER_EVALUATE | {"evaluate_volume"}),
     "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
-    "the words of a plan": ("plan.py", "expected, by number", "told, by number", {"plan_volume"}),
+    "the words about speed": ("speed.py", "expected, by number", "told, by number", {"measure_speed"}),
     "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
 }  # fmt: skip
 

@@ -30,7 +30,8 @@ def volumes_of_runs():
 
 
 def plans_of_runs():
-    return [f"results/volumes/{volume}/{model}/plan.json" for volume, model in volumes_of_runs()]
+    """Plan and hours of every volume to predict."""
+    return [f"results/volumes/{volume}/{model}/speed.json" for volume, model in volumes_of_runs()]
 
 
 def metrics_of_runs():
@@ -158,8 +159,9 @@ def figures_of_runs():
 
 
 def targets_of_runs():
-    """Every table, picture and page."""
-    return ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values()), *figures_of_runs()]
+    """Every table, picture and page, and the plans of volumes."""
+    tables = ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values())]
+    return [*tables, *figures_of_runs(), *plans_of_runs()]
 
 
 def write_report():

@@ -1,11 +1,10 @@
 rule plan_volume:
-    """What predicting a volume will take on this device: tiles, memory, files, hours."""
+    """How a volume will be cut and what that takes: tiles, memory, files, operations."""
     input:
         volume=volume_made_here,
         truth=truth_made_here,
     output:
         plan="results/volumes/{volume}/{model}/plan.json",
-        speed="results/volumes/{volume}/{model}/speed.json",
     log:
         "logs/plan_volume/{volume}/{model}.log",
     conda:
@@ -24,11 +23,33 @@ rule plan_volume:
         "../scripts/plan_volume.py"
 
 
+# Apart from the plan, so that its measurements and words can change without predicting anything anew.
+rule measure_speed:
+    """Hours that predicting a volume will take on devices like this one."""
+    input:
+        plan="results/volumes/{volume}/{model}/plan.json",
+    output:
+        speed="results/volumes/{volume}/{model}/speed.json",
+    log:
+        "logs/measure_speed/{volume}/{model}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+    params:
+        code=code("measure_speed.py"),
+        architecture=architecture_of_model,
+        prediction=prediction_of_model,
+    script:
+        "../scripts/measure_speed.py"
+
+
 rule predict_slab:
     """Class probabilities of a run of blocks of a volume."""
     input:
         volume=volume_made_here,
-        plan=ancient("results/volumes/{volume}/{model}/plan.json"),
+        plan="results/volumes/{volume}/{model}/plan.json",
         model=model_for_volume,
         description=description_for_volume,
     output:
@@ -52,14 +73,13 @@ rule predict_slab:
         "../scripts/predict_slab.py"
 
 
-# A plan is ancient: a new one that matters comes with a change of parameters, and another tile changes no result.
 # Code, parameters and model are those of the slabs too: Snakemake doesn't look behind temporary files that are gone.
 rule stitch:
     """The prediction of a volume from its slabs, with coarser levels to look at."""
     input:
         volume=volume_made_here,
         slabs=gather.slab("results/volumes/{{volume}}/{{model}}/slabs/{scatteritem}.zarr"),
-        plan=ancient("results/volumes/{volume}/{model}/plan.json"),
+        plan="results/volumes/{volume}/{model}/plan.json",
         model=model_for_volume,
     output:
         prediction=directory("results/volumes/{volume}/{model}/prediction.zarr"),

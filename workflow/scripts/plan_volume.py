@@ -1,29 +1,24 @@
-"""What predicting a volume will take, told before it begins."""
+"""How a volume will be cut, and what that takes, told before it begins."""
 
 import json
 
-import torch
 from unetflow import jobs, memory
 from unetflow.errors import InputError
 from unetflow.models import build
-from unetflow.plan import in_words, lay_out, seconds_per_tile
+from unetflow.plan import in_words, lay_out
 from unetflow.sources import open_source
 
 
-def plan_volume(volume, truth, architecture, options, plan, speed, room, device):
-    """Write ``plan`` (JSON, what `plan.lay_out` finds) and ``speed`` (JSON, measured here), and tell both.
+def plan_volume(volume, truth, architecture, options, plan, room):
+    """Write ``plan`` (JSON, what `plan.lay_out` finds), and tell it.
 
     volume, truth : what `open_source` takes; truth may be None. architecture : what `models.build` takes; the weights
     don't matter. options : the `prediction` entry. room : bytes that a job may use.
     """
-    torch.manual_seed(0)
     source = checked_source(volume, truth)
-    network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
-    planned = lay_out(source, network, options, room)
-    seconds = seconds_per_tile(network, options, planned["tile"])
-    for line in in_words(source.name, planned, seconds, device):
+    planned = lay_out(source, build(**architecture), options, room)
+    for line in in_words(source.name, planned):
         jobs.log.info(line)
-    jobs.write_atomically(speed, json.dumps({"device": device, "seconds_per_tile": seconds}, indent=2) + "\n")
     jobs.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
 
 
@@ -53,7 +48,5 @@ if __name__ == "__main__":
             architecture=snakemake.params.architecture,
             options=snakemake.params.prediction,
             plan=snakemake.output.plan,
-            speed=snakemake.output.speed,
             room=memory.available(snakemake.resources.get("mem_mb"), device),
-            device=device,
         )

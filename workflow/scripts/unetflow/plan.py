@@ -1,19 +1,14 @@
-"""What predicting a volume takes, known before it begins: blocks, files, bytes, memory, operations, hours."""
+"""What predicting a volume takes, known before it begins: blocks, files, bytes, memory, operations."""
 
-import time
 from math import prod
 
-import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import memory
 from .blocks import Grid, fitting_block
-from .inference import Predictor, input_shape
+from .inference import input_shape
 from .tiles import fitting_tile
-
-SLABS = (1, 4, 16, 64)  # numbers of slabs for which hours are told
-START_UP = 6.0  # seconds that a job takes before it computes
 
 
 def lay_out(source, network, options, room):
@@ -67,33 +62,14 @@ def operations(network, window):
     return counter.get_total_flops()
 
 
-def seconds_per_tile(network, options, tile, repeats=2):
-    """Measured seconds of this device for one tile with all its symmetries, after one to warm up."""
-    predictor = Predictor(network, options["symmetries"], options["precision"], options["engine"])
-    window = np.zeros(memory.window_shape(network, tile), np.float32)
-    predictor(window)
-    began = time.perf_counter()
-    for _ in range(repeats):
-        predictor(window)
-    return (time.perf_counter() - began) / repeats
-
-
-def hours(plan, seconds, slabs):
-    """Hours of each of ``slabs`` jobs, all at work at once on devices like this one."""
-    return (START_UP + seconds * plan["tiles"] / min(slabs, plan["blocks"])) / 3600
-
-
-def in_words(name, plan, seconds, device):
+def in_words(name, plan):
     """The plan as lines for people."""
     shape, block, tile = (" x ".join(map(str, plan[key])) for key in ("shape", "block", "tile"))
     giga = {key: value / 1e9 for key, value in plan.items() if key.startswith("bytes")}
-    rate = prod(plan["shape"]) / plan["tiles"] / seconds / 1e6
     yield f"{name}: {shape} voxels in {plan['blocks']} blocks of {block}, {plan['files']} files at full resolution"
     yield f"reads {giga['bytes_read']:.3g} GB, writes at most {giga['bytes_written_at_most']:.3g} GB before compression"
     yield (
         f"tiles of {tile}, {100 * plan['share_of_border']:.0f} % of the computation is their border; "
         f"{giga['bytes_of_memory']:.2f} GB of memory per job, however large the volume, and that of the libraries"
     )
-    yield f"{plan['operations']:.3g} operations, {rate:.3g} million voxels per second on this {device}"
-    told = ", ".join(f"{hours(plan, seconds, n):.3g} h in {n}" for n in SLABS if n <= plan["blocks"])
-    yield f"expected, by number of slabs: {told}, with a device like this one for each slab"
+    yield f"{plan['operations']:.3g} operations"
