@@ -45,7 +45,7 @@ class Progress:
 
     def __init__(self, total, unit, every=10.0):
         self.total, self.unit, self.every = total, unit, every
-        self.began = self.said = time.monotonic()
+        self.created = self.began = self.said = time.monotonic()
         self.first = None
 
     def __call__(self, done, note=""):
@@ -55,7 +55,8 @@ class Progress:
         if now - self.said < self.every and done < self.total:
             return
         self.said = now
-        rate = (now - self.began) / max(1, done - self.first)
+        only_one = done == self.first
+        rate = (now - self.created) / done if only_one else (now - self.began) / (done - self.first)
         left = time.strftime("%H:%M:%S", time.gmtime(rate * (self.total - done)))
         log.info(f"{self.unit} {done} of {self.total}, {left} left{note}")
 
