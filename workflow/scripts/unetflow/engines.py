@@ -1,4 +1,4 @@
-"""What runs a network: PyTorch, or OpenVINO, which is faster on a CPU at the same precision (docs/results/speed)."""
+"""What runs a network: PyTorch, or OpenVINO, which was faster on our CPU at the same precision (docs/log.md)."""
 
 import sys
 import warnings

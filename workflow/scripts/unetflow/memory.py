@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from .errors import InputError
 from .inference import ENCODINGS
 
-LARGEST_TILE = 1536  # pixels per side; larger ones are no faster (benchmarks), only larger
+LARGEST_TILE = 1536  # pixels per side; larger ones are reported to be no faster
 # What the allocator and the convolutions' scratch space add to the tensors; measured: 1.11 to 1.27 in channels_last.
 OVERHEAD, SCRATCH = 1.3, 64 * 2**20
 ADDRESSES = 400 * 2**20  # address space that threads and libraries loaded later take without filling it
