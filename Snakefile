@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/params.smk"
+include: "workflow/rules/params_volumes.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
@@ -19,6 +20,7 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/volumes.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/plots.smk"
+include: "workflow/rules/runtime.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
-from predict_slab import predict_slab
+from predict_slab import Inputs, predict_slab
 from torch.nn.functional import max_pool2d
 from unetflow import memory, modelfile, models
 from unetflow.engines import OpenVino, Torch
@@ -34,10 +34,8 @@ def jobs(folder):
     (folder / "plan.json").write_text(json.dumps(plan))
 
     def ours(engine):
-        for old in folder.glob(".slab*"):
-            raise RuntimeError(f"{old} was left behind")
-        arguments = (volume, folder / "plan.json", folder / "model.safetensors", folder / "slab.zarr", "1-of-1")
-        predict_slab(*arguments, OPTIONS | {"engine": engine}, "cpu", 2**33, "key")
+        inputs = Inputs(volume, folder / "plan.json", folder / "model.safetensors")
+        predict_slab(inputs, folder / "slab.zarr", "1-of-1", OPTIONS | {"engine": engine}, "cpu", 2**33, "key")
 
     last_layout = copy.deepcopy(network).to(memory_format=torch.channels_last)
     engines = {"torch": Torch(last_layout), "openvino": OpenVino(network)}

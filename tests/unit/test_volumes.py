@@ -10,7 +10,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_volume import plan_volume
-from predict_slab import predict_slab
+from predict_slab import Inputs, predict_slab
 from stitch import stitch
 from unetflow import inference, memory, modelfile, models
 from unetflow.blocks import Grid, read_mirrored
@@ -62,7 +62,7 @@ def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
     plan_volume(entry, None, ARCHITECTURE, options, plan, room)
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
-        predict_slab(entry, plan, model, folder / f"{item}.zarr", item, options, "cpu", room, "key")
+        predict_slab(Inputs(entry, plan, model), folder / f"{item}.zarr", item, options, "cpu", room, "key")
     stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr")
     return folder / "prediction.zarr"
 
@@ -145,7 +145,7 @@ def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeyp
         return original(self, block, values)
 
     monkeypatch.setattr(Shards, "write", failing)
-    arguments = (entry, plan, model, slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
+    arguments = (Inputs(entry, plan, model), slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
     with pytest.raises(OSError, match="power cut"):
         predict_slab(*arguments)
     assert not slab.exists()
@@ -295,9 +295,9 @@ folder, engine, architecture, options = sys.argv[1], sys.argv[2], *map(json.load
 entry = {"path": f"{folder}/raw.zarr", "axes": "zyx", "voxel_size": [1, 1, 1]}
 plan = json.load(open(f"{folder}/plan.json"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+inputs = predict_slab.Inputs(entry, f"{folder}/plan.json", f"{folder}/../model.safetensors")
 predict_slab.predict_slab(
-    entry, f"{folder}/plan.json", f"{folder}/../model.safetensors", f"{folder}/slab.zarr", "1-of-1",
-    options | {"engine": engine}, "cpu", memory.available(), "key"
+    inputs, f"{folder}/slab.zarr", "1-of-1", options | {"engine": engine}, "cpu", memory.available(), "key"
 )
 print(before * 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
@@ -341,5 +341,6 @@ def test_what_would_be_found_out_too_late_is_refused_when_planning(model, tmp_pa
     assert not (tmp_path / "plan.json").exists()
     plan_volume(entry, None, *arguments)
     zarr.create_array(entry["path"], data=values.astype(np.uint16) * 256, overwrite=True)
-    predict_slab(entry, tmp_path / "plan.json", model, tmp_path / "s.zarr", "1-of-1", OPTIONS, "cpu", PLENTY, "key")
+    inputs = Inputs(entry, tmp_path / "plan.json", model)
+    predict_slab(inputs, tmp_path / "s.zarr", "1-of-1", OPTIONS, "cpu", PLENTY, "key")
     assert "trained on 100 and 60; unless it is empty there, convert the volume" in caplog.text

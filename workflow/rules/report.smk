@@ -1,3 +1,51 @@
+def protocols():
+    """How each data set of the paper's table is split, in words."""
+    texts = {}
+    for name in config["report"]["table1"]:
+        dataset = config["datasets"][name]
+        split = dataset["split"]
+        texts[name] = {
+            "slabs": f"{split['folds']}-fold over contiguous slabs, {split['guard']} guard slices on each side",
+            "groups": "train on the other sequences, test on this one",
+            "images": f"{split['folds']}-fold over shuffled images",
+        }[split["method"]]
+        if dataset["format"] == "generated":
+            texts[name] += "; generated data, not comparable with the paper"
+    return texts
+
+
+TABLES = {
+    "table1_em": {
+        "title": "Table 1: EM segmentation, the paper and ours",
+        "csv": "results/report/table1_em.csv",
+        "wide": False,
+    },
+    "metrics": {
+        "title": "Metrics over all test slices",
+        "csv": "results/metrics.csv",
+        "wide": True,
+    },
+    "runtime": {
+        "title": "Time and memory of every job",
+        "csv": "results/runtime.csv",
+        "wide": False,
+    },
+    "tiling_check": {
+        "title": "Tiled against whole-image prediction: largest difference in probability",
+        "csv": "results/report/tiling_check.csv",
+        "wide": False,
+    },
+}
+
+
+def table_to_show(wildcards):
+    return TABLES[wildcards.table]["csv"]
+
+
+def title_of_table(wildcards):
+    return TABLES[wildcards.table]["title"]
+
+
 rule compare_with_paper:
     """Table 1 of the paper with our rows below."""
     input:

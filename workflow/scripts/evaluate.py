@@ -1,11 +1,9 @@
 """Metrics of one model on the test slices of a fold."""
 
-import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.registry import METRICS
 from unetflow.stacks import Prediction, Volume
-
-COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+from unetflow.tables import write_metrics
 
 
 def evaluate(volume, prediction, segmentation, table, names, ids):
@@ -28,10 +26,7 @@ def evaluate(volume, prediction, segmentation, table, names, ids):
             value = metric.function([labels[m] for m in members], [results[metric.of][m] for m in members])
             rows.append({**ids, "image": image, "metric": name, "value": value})
         progress(number)
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    frame.to_csv(table, index=False)
-    for row in frame[frame["image"] == "all"].itertuples():
-        jobs.log.info(f"{row.metric} {row.value:.6g}")
+    write_metrics(rows, table)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Metrics of a volume's prediction and objects, added up block by block."""
 
 import numpy as np
-import pandas as pd
 from unetflow import IGNORE, jobs, ngff
 from unetflow.blocks import Grid
 from unetflow.joining import Components, neighbourhood
 from unetflow.metrics.streaming import Counts
 from unetflow.sources import open_source
 from unetflow.stacks import VolumePrediction
-
-COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+from unetflow.tables import write_metrics
 
 
 def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers):
@@ -31,9 +29,7 @@ def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, wor
                 for z, slices in enumerate(zip(*arrays), block.start[0]):
                     counts.add(*slices, part=z)
         rows = [{**ids, "image": "all", "metric": name, "value": value} for name, value in counts.metrics().items()]
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)
-    for row in rows:
-        jobs.log.info(f"{row['metric']} {row['value']:.6g}")
+        write_metrics(rows, table)
 
 
 def true_labels(truth, probability, dimensions, scratch, workers):

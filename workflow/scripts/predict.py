@@ -8,9 +8,8 @@ from unetflow import jobs, modelfile
 from unetflow.errors import InputError
 from unetflow.inference import predict
 from unetflow.ngff import create_image
+from unetflow.shards import CLASSES
 from unetflow.stacks import Volume, read_split
-
-CLASSES = ("background", "object")
 
 
 def predict_slices(volume, splits, model, prediction, fold, options, device, key):

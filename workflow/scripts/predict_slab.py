@@ -1,6 +1,7 @@
 """Class probabilities of a slab of a volume, block by block, in memory bounded by the block."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,26 +13,35 @@ from unetflow.shards import Shards
 from unetflow.sources import open_source
 
 
-def predict_slab(volume, plan, model, slab, item, options, device, room, key):
+@dataclass(frozen=True)
+class Inputs:
+    """What a slab is made from: a `volumes` entry, the JSON of `plan_volume`, a model file."""
+
+    volume: dict
+    plan: str
+    model: str
+
+
+def predict_slab(inputs, slab, item, options, device, room, key):
     """Write ``slab``, a store laid out as the whole volume's prediction of which it holds the blocks of ``item``.
 
-    volume : the `volumes` entry. plan : JSON of `plan_volume`. item : "2-of-4". options : the `prediction` entry.
-    room : bytes that the job may use. key : hash of code and volume. Blocks done by an interrupted run are kept if
-    their files have the checksums that were noted.
+    item : "2-of-4". options : the `prediction` entry. room : bytes that the job may use. key : hash of code and volume.
+    Blocks done by an interrupted run are kept if their files have the checksums that were noted.
     """
-    source, plan = open_source(**volume), json.loads(Path(plan).read_text())
+    source, plan = open_source(**inputs.volume), json.loads(Path(inputs.plan).read_text())
     if list(source.shape) != plan["shape"]:
         raise InputError(f"{source.name} has shape {source.shape}, but {plan['shape']} when it was planned; plan again")
-    network = modelfile.load(model, device)
+    network = modelfile.load(inputs.model, device)
     warn_of_other_values(source, network)
     grid = Grid(source.shape, tuple(plan["block"]))
-    key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(model))
+    key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
     with jobs.state_folder(slab, key) as state:
         store = Shards(state / "prediction.zarr", source, network, grid, options["store"])
         journal = jobs.Journal(state / "done.jsonl")
-        todo = [block for block in grid.slab(item) if not journal.holds(str(block.place), store.bytes_of(block))]
-        if len(todo) < len(grid.slab(item)):
-            jobs.log.info(f"{len(grid.slab(item)) - len(todo)} of {len(grid.slab(item))} blocks are done already")
+        blocks = grid.slab(item)
+        todo = [block for block in blocks if not journal.holds(str(block.place), store.bytes_of(block))]
+        if len(todo) < len(blocks):
+            jobs.log.info(f"{len(blocks) - len(todo)} of {len(blocks)} blocks are done already")
 
         def write(block, values):
             journal.note(str(block.place), store.write(block, values))
@@ -75,9 +85,11 @@ if __name__ == "__main__":
     with jobs.job(snakemake):
         device = jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads)
         predict_slab(
-            volume=snakemake.params.volume,
-            plan=snakemake.input.plan,
-            model=snakemake.input.model,
+            inputs=Inputs(
+                volume=snakemake.params.volume,
+                plan=snakemake.input.plan,
+                model=snakemake.input.model,
+            ),
             slab=snakemake.output.slab,
             item=snakemake.wildcards.scatteritem,
             options=snakemake.params.prediction,

@@ -49,9 +49,7 @@ class Grid:
         """The block with this number, in raster order (x fastest)."""
         if not 0 <= number < len(self):
             raise IndexError(number)
-        return self.at(tuple(int(i) for i in np.unravel_index(number, self.counts)))
-
-    def at(self, place):
+        place = tuple(int(i) for i in np.unravel_index(number, self.counts))
         start = tuple(i * part for i, part in zip(place, self.block))
         return Block(place, start, tuple(min(a + part, n) for a, part, n in zip(start, self.block, self.shape)))
 
@@ -62,12 +60,10 @@ class Grid:
         return [self[k] for k in range(first, last)]
 
     def faces(self):
-        """(block, next block, axis) of every two blocks that touch."""
-        for place in product(*map(range, self.counts)):
-            for axis in range(3):
-                if place[axis] + 1 < self.counts[axis]:
-                    beyond = tuple(i + (k == axis) for k, i in enumerate(place))
-                    yield self.at(place), self.at(beyond), axis
+        """(block, axis) of every face with another block beyond."""
+        for block, axis in product(self, range(3)):
+            if block.stop[axis] < self.shape[axis]:
+                yield block, axis
 
 
 def fitting_block(shape, block, stride):

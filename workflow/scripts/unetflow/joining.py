@@ -4,6 +4,8 @@ The result equals, up to the numbering, that of labelling the whole volume at on
 one block per worker and a few numbers per object.
 """
 
+from itertools import product
+
 import dask
 import numpy as np
 from scipy.ndimage import generate_binary_structure
@@ -92,14 +94,10 @@ class Components:
     def at_border(self, axes):
         """bool per component (1, 2, ...; index 0 unused): whether it touches the volume's border along ``axes``."""
         touches = np.zeros(len(self.sizes) + 1, bool)
-        for block in self.grid:
-            for axis in axes:
-                for here, side in ((block.start[axis] == 0, 0), (block.stop[axis] == self.grid.shape[axis], -1)):
-                    if here:
-                        where = list(block.slices)
-                        at = block.start[axis] if side == 0 else block.stop[axis] - 1
-                        where[axis] = slice(at, at + 1)
-                        touches[self.component[self.dense(self.store[tuple(where)])]] = True
+        for block, axis in product(self.grid, axes):
+            for at in (0, self.grid.shape[axis] - 1):
+                if block.start[axis] <= at < block.stop[axis]:
+                    touches[self.component[self.dense(self.store[planes(block, axis, at, at + 1)])]] = True
         return touches
 
     def read(self, start, stop):
@@ -121,15 +119,20 @@ def straight_cuts(labels, grid, axes):
     An object is cut if at some face at least LONG_CUT of its voxels lie there and most have something else beyond.
     """
     cut, faces = set(), 0
-    for block, _, axis in grid.faces():
-        if axis in axes:
-            where = list(block.slices)
-            where[axis] = slice(block.stop[axis] - 1, block.stop[axis] + 1)
-            here, beyond = np.moveaxis(np.asarray(labels[tuple(where)]), axis, 0)
-            faces += 1
-            for one, other in ((here, beyond), (beyond, here)):
-                ids, place = np.unique(one, return_inverse=True)
-                on_face = np.bincount(place.ravel())
-                ending = np.bincount(place.ravel(), weights=(one != other).ravel())
-                cut |= set(ids[(ids > 0) & (on_face >= LONG_CUT) & (2 * ending > on_face)].tolist())
+    for block, axis in grid.faces():
+        if axis not in axes:
+            continue
+        where = planes(block, axis, block.stop[axis] - 1, block.stop[axis] + 1)
+        here, beyond = np.moveaxis(np.asarray(labels[where]), axis, 0)
+        faces += 1
+        for one, other in ((here, beyond), (beyond, here)):
+            ids, place = np.unique(one, return_inverse=True)
+            on_face = np.bincount(place.ravel())
+            ending = np.bincount(place.ravel(), weights=(one != other).ravel())
+            cut |= set(ids[(ids > 0) & (on_face >= LONG_CUT) & (2 * ending > on_face)].tolist())
     return cut, faces
+
+
+def planes(block, axis, first, last):
+    """Slices of a block with ``first`` to ``last`` in place of its own range along ``axis``."""
+    return tuple(slice(first, last) if k == axis else own for k, own in enumerate(block.slices))

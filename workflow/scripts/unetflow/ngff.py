@@ -30,6 +30,13 @@ def create_image(path, shape, dtype, voxel_size, unit, channels=None, shard=None
     return _create_array(group, "0", shape, dtype, shard)
 
 
+def spacing(group):
+    """(voxel size (z, y, x), unit or None) of an image group that `create_image` made."""
+    multiscale = group.attrs["ome"]["multiscales"][0]
+    scale = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"]
+    return scale[-3:], multiscale["axes"][-1].get("unit")
+
+
 def create_labels(image_path, name, shape, voxel_size, unit):
     """Create the label image ``name`` (int32) in the image group at ``image_path`` and return its array."""
     labels = zarr.open_group(f"{image_path}/labels", mode="a", zarr_format=3)

@@ -136,9 +136,7 @@ class Prediction:
         group = zarr.open_group(path, mode="r")
         self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
         self.names = [entry["name"] for entry in self.meta["slices"]]
-        multiscale = group.attrs["ome"]["multiscales"][0]
-        self.voxel_size = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"][-3:]
-        self.unit = multiscale["axes"][-1].get("unit")
+        self.voxel_size, self.unit = ngff.spacing(group)
 
     def shape(self, name):
         """(y, x) of one slice."""
@@ -161,9 +159,7 @@ class VolumePrediction:
     def __init__(self, path):
         group = zarr.open_group(path, mode="r")
         self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
-        multiscale = group.attrs["ome"]["multiscales"][0]
-        self.voxel_size = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"][-3:]
-        self.unit = multiscale["axes"][-1].get("unit")
+        self.voxel_size, self.unit = ngff.spacing(group)
         self.shape = self.array.shape[-3:]
         self.block = self.array.shards[-3:]
 

@@ -1,0 +1,76 @@
+# What each job of a volume gets of the configuration.
+
+
+def volume_entry(wildcards):
+    """What opening a volume needs."""
+    entry = config["volumes"][wildcards.volume]
+    keys = ("path", "array", "axes", "channel", "time", "voxel_size", "unit")
+    return {key: entry[key] for key in keys}
+
+
+def volume_made_here(wildcards):
+    """The volume's path if it is a result of this pipeline, for example results/{dataset}/volume.zarr."""
+    path = config["volumes"][wildcards.volume]["path"]
+    return [path] if path.startswith("results/") else []
+
+
+def truth_made_here(wildcards):
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return [truth["path"]] if truth and truth["path"].startswith("results/") else []
+
+
+def truth_entry(wildcards):
+    """What opening the true labels of a volume needs; None if it has none."""
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return truth and {key: truth[key] for key in ("path", "array", "axes", "channel", "time")}
+
+
+def labels_of_truth(wildcards):
+    """How the true labels are to be read."""
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return {key: truth[key] for key in ("labels", "ignore")}
+
+
+def volume_content(wildcards):
+    """What a volume can be told by without reading it, so that its being touched or copied anew reruns nothing."""
+    path = config["volumes"][wildcards.volume]["path"]
+    return None if made_here_or_remote(path) else identity(path)
+
+
+def truth_content(wildcards):
+    path = config["volumes"][wildcards.volume]["truth"]["path"]
+    return None if made_here_or_remote(path) else identity(path)
+
+
+def segmentation_of_volume(wildcards):
+    return config["segmentation"][config["volumes"][wildcards.volume]["segmentation"]]
+
+
+def dimensions_of_objects(wildcards):
+    return segmentation_of_volume(wildcards)["dimensions"]
+
+
+def ids_of_volume(wildcards):
+    """The columns by which tables name a model applied to a volume; its fold is the one it was trained on."""
+    dataset, fold = training_for_volume(wildcards)
+    ids = {"dataset": wildcards.volume, "fold": fold, "model": wildcards.model}
+    return ids | {"seed": config["seed"] + seed(wildcards)}
+
+
+def training_for_volume(wildcards):
+    """(dataset, fold) on which the model was trained that is applied to a volume."""
+    name = wildcards.model.split("-seed")[0]
+    for run in config["runs"]:
+        if wildcards.volume in run["volumes"] and name in run["models"]:
+            return run["dataset"], run["folds"][0]
+    raise WorkflowError(f"no run applies {wildcards.model} to the volume {wildcards.volume}")
+
+
+def model_for_volume(wildcards):
+    dataset, fold = training_for_volume(wildcards)
+    return f"results/{dataset}/{fold}/{wildcards.model}/model.safetensors"
+
+
+def description_for_volume(wildcards):
+    dataset, fold = training_for_volume(wildcards)
+    return f"results/{dataset}/{fold}/{wildcards.model}/model.json"
