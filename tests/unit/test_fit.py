@@ -28,7 +28,14 @@ def samples(count=5, size=36):
 
 
 RECIPE = Recipe(
-    steps=12, optimizer="adamw", learning_rate=0.01, average=0.9, symmetries=True, validate_every=5, checkpoint_every=4
+    steps=12,
+    optimizer="adamw",
+    learning_rate=0.01,
+    average=0.9,
+    symmetries=True,
+    fix_norm=1 / 3,  # from step 4 on, where a checkpoint is
+    validate_every=5,
+    checkpoint_every=4,
 )
 
 
@@ -74,6 +81,28 @@ def test_another_seed_trains_otherwise(tmp_path):
 def test_it_learns(tmp_path):
     run = trained(Recipe(steps=60, optimizer="adamw", learning_rate=0.01, validate_every=10), tmp_path / "c")
     assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
+
+
+def test_batch_normalisation_is_fixed_after_its_share_of_the_steps(tmp_path):
+    """From then on a step sees the network that predicts: statistics stay, and samples don't influence each other."""
+
+    def statistics(run):
+        return {name: tensor.clone() for name, tensor in run.model.state_dict().items() if "running" in name}
+
+    seen, recipe = {}, Recipe(**{**RECIPE.__dict__, "fix_norm": 0.5})
+    run = Training(small(), recipe, seed=3, device="cpu")
+
+    def report(step, row):
+        if not isinstance(row, dict):
+            averaged = {name: run.average[name].clone() for name in statistics(run)}
+            seen[step] = statistics(run), averaged, run.model.down[0][1].training
+
+    run.run(samples(), lambda network: {}, tmp_path / "c", report)
+    assert [step for step, (*_, training) in seen.items() if not training] == [7, 8, 9, 10, 11, 12]
+    for name in seen[6][0]:
+        assert not torch.equal(seen[5][0][name], seen[6][0][name])
+        assert torch.equal(seen[7][0][name], seen[6][1][name]), "the averaged statistics stay"
+        assert torch.equal(seen[12][0][name], seen[7][0][name])
 
 
 def test_bfloat16_learns_too(tmp_path):

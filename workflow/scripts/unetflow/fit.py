@@ -33,6 +33,7 @@ class Recipe:
     schedule: str = "constant"
     warmup: int = 0
     average: float = 0.0
+    fix_norm: float = 0.25
     symmetries: bool = False
     precision: str = "float32"
     deterministic: bool = True
@@ -102,7 +103,7 @@ class Training:
 
     def update(self, image, target, weight):
         """One optimiser step; returns the loss."""
-        model, recipe = self.model.train(), self.recipe
+        model, recipe = self.training_mode(), self.recipe
         # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
         image = centre_crop(image, largest_valid(model, image.shape[-2:]))
         shape = tuple(n - 2 * model.context for n in image.shape[-2:])
@@ -120,6 +121,24 @@ class Training:
         self.optimizer.step()
         self.update_average()
         return loss.item()
+
+    @torch.no_grad()
+    def training_mode(self):
+        """The network as it is trained in this step: with dropout, and at first with each tile's own statistics.
+
+        After the share ``fix_norm`` of the steps, batch normalisation is the fixed scale and shift that it is in
+        prediction. Otherwise the network would never meet what the tile's statistics take away, differences in
+        contrast between slices, before it has to predict them (docs/log.md). The statistics that stay are the
+        averaged ones, which vary less than the last.
+        """
+        first_fixed = math.ceil(self.recipe.fix_norm * self.recipe.steps)
+        for name, module in self.model.train().named_modules():
+            if isinstance(module, torch.nn.BatchNorm2d) and self.step >= first_fixed:
+                module.eval()
+                if self.step == first_fixed:
+                    module.running_mean.copy_(self.average[f"{name}.running_mean"])
+                    module.running_var.copy_(self.average[f"{name}.running_var"])
+        return self.model
 
     @torch.no_grad()
     def update_average(self):

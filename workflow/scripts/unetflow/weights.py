@@ -80,7 +80,7 @@ def border_term(cells, w0, sigma):
     if w0 > NEGLIGIBLE:
         squared = two_nearest(cells, largest_sum=sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE)))
         near = squared[1] < FAR
-        d1, d2 = np.sqrt(squared[:, near])
+        d1, d2 = (np.sqrt(distance[near]) for distance in squared)
         border[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
     return border
 
@@ -142,13 +142,15 @@ def _combine_columns(cells, label, squared, largest_sum):
             # nearest so far nor with each other.
             dx, room = 0, largest_sum / 2
             while dx <= room and dx * dx < two[3]:
+                nearest = two[1]
                 for column in (x - dx, x + dx):
                     if 0 <= column < width:
                         for k in range(2):
                             at = squared[y, column, k] + dx * dx
-                            if at < two[3]:
-                                two = _nearest_two(*two, label[y, column, k], at)
-                if two[0] != 0:
+                            if at >= two[3]:
+                                break  # nor is the column's second any nearer
+                            two = _nearest_two(*two, label[y, column, k], at)
+                if two[1] < nearest:
                     room = max(largest_sum / 2, largest_sum - np.sqrt(two[1]))
                 dx += 1
             result[0, y, x], result[1, y, x] = two[1], two[3]
