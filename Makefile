@@ -7,12 +7,11 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 GPU ?= $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPU)
 
-.PHONY: run unlock test test-kill bench lint docs env lock clean
+.PHONY: run unlock test test-kill bench bench-scale lint docs env lock clean
 
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
 	@$(SNAKEMAKE) $(ARGS)
-	@test -e results/report.html || $(SNAKEMAKE) --report results/report.html $(ARGS)
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: $(VENV)/.stamp  ## every test; what it needs beyond Python is listed in the README
@@ -27,6 +26,9 @@ test-kill: $(VENV)/.stamp  ## N random kills of a whole run; the results must be
 
 bench: $(VENV)/.stamp  ## side by side with what users would pick instead
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-scale: $(VENV)/.stamp  ## how prediction grows with volume and slabs, and what planning many of them takes
+	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
 lint: $(VENV)/.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

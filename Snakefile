@@ -21,6 +21,7 @@ include: "workflow/rules/volumes.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/runtime.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -29,13 +30,10 @@ rule all:
     default_target: True
     input:
         targets_of_runs(),
+        "results/report.html",
 
 
 rule plan:
     """What predicting the volumes will take, told without predicting anything: snakemake plan"""
     input:
         plans_of_runs(),
-
-
-onsuccess:
-    write_report()

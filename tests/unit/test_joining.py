@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
@@ -16,10 +15,22 @@ def same_partition(one, other):
     return all(len(np.unique(row)) == pairs.shape[1] for row in pairs) and ((one == 0) == (other == 0)).all()
 
 
+class InMemory:
+    """Stands in for `shards.Shards`."""
+
+    def __init__(self, shape):
+        self.array = np.zeros(shape, np.int64)
+
+    def __getitem__(self, where):
+        return self.array[where]
+
+    def kept(self, block, make):
+        self.array[block.slices] = make()
+        return self.array[block.slices]
+
+
 def joined(mask, block, neighbours, workers=1):
-    grid = Grid(mask.shape, block)
-    store = zarr.create_array({}, shape=mask.shape, chunks=block, dtype=np.int64)
-    return Components(lambda b: mask[b.slices], store, grid, neighbours, workers)
+    return Components(lambda b: mask[b.slices], InMemory(mask.shape), Grid(mask.shape, block), neighbours, workers)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,13 +1,12 @@
 """Objects of a volume, made block by block, are those of the whole volume."""
 
 import numpy as np
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_fill_holes, gaussian_filter, generate_binary_structure
 from scipy.ndimage import label as components
 from skimage.segmentation import watershed
-from test_joining import same_partition
+from test_joining import InMemory, same_partition
 from unetflow.blocks import Grid
 from unetflow.objects import VolumeObjects, opposite, segment
 
@@ -29,13 +28,11 @@ def probability(seed, shape, smooth=0.7):
 
 
 def by_blocks(probability, block, **options):
-    def scratch(_):
-        return zarr.create_array({}, shape=probability.shape, chunks=block, dtype=np.int64)
+    def window(start, stop):
+        return probability[tuple(map(slice, start, stop))]
 
     grid = Grid(probability.shape, block)
-    found = VolumeObjects(
-        lambda start, stop: probability[tuple(map(slice, start, stop))], grid, scratch, OPTIONS | options, workers=2
-    )
+    found = VolumeObjects(window, grid, lambda _: InMemory(probability.shape), OPTIONS | options, workers=2)
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
         result[part.slices] = found.read(part.start, part.stop)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_volume import plan_volume
 from predict_slab import Inputs, predict_slab
+from segment_volume import segment_volume
 from stitch import stitch
 from unetflow import inference, memory, modelfile, models
 from unetflow.blocks import Grid, read_mirrored
@@ -30,6 +31,16 @@ OPTIONS = {
     "engine": "torch",
 }
 ARCHITECTURE = {"name": "unet", "width": 3, "depth": 2, "norm": "batch", "dropout": 0.0}
+SEGMENTATION = {
+    "threshold": 0.5,
+    "connectivity": 1,
+    "min_size": 0,
+    "fill_holes": False,
+    "grow": 0,
+    "dimensions": 2,
+    "seed_threshold": None,
+    "reach": 8,
+}
 PLENTY = 2**32
 
 
@@ -156,6 +167,37 @@ def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeyp
     blocks = len(Grid((4, 30, 50), (2, 16, 24)))
     assert len(done) == blocks + 2, "the broken block and the one cut off, and no other, are done twice"
     np.testing.assert_array_equal(zarr.open_group(slab, mode="r")["0"][:], expected)
+
+
+@pytest.mark.parametrize(
+    "options", [{"fill_holes": True}, {"threshold": 0.45, "seed_threshold": 0.5}], ids=["components", "flooded"]
+)
+def test_interrupted_objects_go_on_with_what_is_whole(model, tmp_path, monkeypatch, options):
+    entry, _ = volume(tmp_path, (4, 30, 50))
+    prediction = predicted(tmp_path, entry, model, OPTIONS)
+    options = SEGMENTATION | options
+    segment_volume(prediction, tmp_path / "straight.zarr", options, 1, "key")
+    expected = zarr.open_group(tmp_path / "straight.zarr", mode="r")
+    written, original = [], Shards.write
+
+    def failing(self, block, values):
+        written.append((self.path.parent.name, block.place))
+        if len(written) % 17 == 0:
+            raise OSError("power cut")
+        original(self, block, values)
+
+    monkeypatch.setattr(Shards, "write", failing)
+    interruptions = 0
+    while not (tmp_path / "objects.zarr").exists():
+        try:
+            segment_volume(prediction, tmp_path / "objects.zarr", options, 1, "key")
+        except OSError:
+            interruptions += 1
+    blocks, arrays = len(Grid((4, 30, 50), (2, 16, 24))), 3
+    assert interruptions == 2 and len(written) == arrays * blocks + interruptions, "only broken blocks are done twice"
+    found = zarr.open_group(tmp_path / "objects.zarr", mode="r")
+    assert dict(found.attrs) == dict(expected.attrs) and found["0"][:].max() > 1
+    np.testing.assert_array_equal(found["0"][:], expected["0"][:])
 
 
 def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):

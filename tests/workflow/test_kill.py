@@ -21,6 +21,8 @@ MOMENTS = {
     "train": f"{RESULTS}/tiny/.model.safetensors.*/checkpoint.safetensors",
     "predict_slab": "results/volumes/tiny_volume/tiny/slabs/.*/done.jsonl",
     "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.jsonl",
+    "segment_volume": "results/volumes/tiny_volume/tiny/.segmentation.zarr.*/objects.jsonl",
+    "write_report": "results/.report.html.*/config.json",
 }
 
 
@@ -61,7 +63,7 @@ def finish(pipeline):
 
 @pytest.mark.parametrize("everything", [True, False], ids=["with its jobs", "alone"])
 def test_kills_at_work(finished, tmp_path, everything):
-    """Snakemake is killed while it augments, trains, predicts slices and a volume; its jobs die or stay as orphans."""
+    """Snakemake is killed in the middle of each of these jobs, which die or stay as orphans."""
     pipeline = Pipeline(tmp_path / "killed", "tests/config.yaml", cores=1)
     awaited = dict(MOMENTS)
     while awaited:
@@ -72,6 +74,7 @@ def test_kills_at_work(finished, tmp_path, everything):
         del awaited[moment]
     finish(pipeline)
     assert pipeline.contents() == finished.contents()
+    assert (pipeline.folder / "results/report.html").read_text().rstrip().endswith("</html>")
 
 
 def test_random_kills(finished, tmp_path):

@@ -1,7 +1,4 @@
-# What the runs of the configuration add up to: models, tables, pictures, the report.
-import json
-import subprocess
-import tempfile
+# What the runs of the configuration add up to: models, tables, pictures, what the report shows.
 
 
 def model_names(run):
@@ -67,26 +64,3 @@ def targets_of_runs():
     """Every table, picture and page, and the plans of volumes."""
     tables = ["results/metrics.csv", "results/runtime.csv", *(row["csv"] for row in TABLES.values())]
     return [*tables, *figures_of_runs(), *plans_of_runs()]
-
-
-def write_report():
-    """Bundle the report into one HTML file, by Snakemake itself, if everything is there and newer than the last one."""
-    page, targets = Path("results/report.html"), [Path(target) for target in targets_of_runs()]
-    if not all(target.exists() for target in targets):
-        return  # a run that asked for some of the files only
-    if page.exists() and page.stat().st_mtime > max(target.stat().st_mtime for target in targets):
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(config, file)
-        file.flush()
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(workflow.main_snakefile),
-            "--nolock",
-            "--quiet",
-        ]
-        subprocess.run([*command, "--report", page, "--configfile", file.name], check=True)
-    print(f"Report: {page.resolve()}", file=sys.stderr)

@@ -1,26 +1,28 @@
 """Metrics of a volume's prediction and objects, added up block by block."""
 
 import numpy as np
-from unetflow import IGNORE, jobs, ngff
+from unetflow import IGNORE, jobs
 from unetflow.blocks import Grid
 from unetflow.joining import Components, neighbourhood
 from unetflow.metrics.streaming import Counts
+from unetflow.shards import scratch_shards
 from unetflow.sources import open_source
 from unetflow.stacks import VolumePrediction
 from unetflow.tables import write_metrics
 
 
-def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers):
+def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers, key):
     """Write ``table``, a row per metric of the whole volume.
 
     truth : what `open_source` takes, with `labels` (instances or binary) and `ignore`. dimensions : 2 if objects of
-    different slices are different ones. ids : values of the columns dataset, fold, model, seed.
+    different slices are different ones. ids : values of the columns dataset, fold, model, seed. key : hash of code and
+    truth.
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
-    with jobs.state_folder(table, "truth") as state:
-        labels = true_labels(truth, probability, dimensions, state / "truth.zarr", workers)
-        counts = Counts()
-        for block in Grid(probability.shape, probability.block):
+    grid, counts = Grid(probability.shape, probability.block), Counts()
+    with jobs.state_folder(table, jobs.fingerprint(key, truth, dimensions, grid.block)) as state:
+        labels = true_labels(truth, grid, dimensions, lambda: scratch_shards(state, "truth", grid), workers)
+        for block in grid:
             window = (block.start, block.stop)
             arrays = labels(*window), objects.read(*window), probability.foreground(*window) > 0.5
             if dimensions == 3:
@@ -32,7 +34,7 @@ def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, wor
         write_metrics(rows, table)
 
 
-def true_labels(truth, probability, dimensions, scratch, workers):
+def true_labels(truth, grid, dimensions, scratch, workers):
     """Function of (start, stop): true labels int64[z, y, x], `IGNORE` where unknown.
 
     Objects of a binary truth are its components, found block by block as those of the prediction are.
@@ -45,10 +47,7 @@ def true_labels(truth, probability, dimensions, scratch, workers):
 
     if truth["labels"] == "instances":
         return read
-    store = ngff.create_plain(scratch, array=(probability.shape, np.int64), shard=probability.block)["array"]
-    grid = Grid(probability.shape, probability.block)
-    neighbours = neighbourhood(dimensions, 1)
-    found = Components(lambda b: read(b.start, b.stop) > 0, store, grid, neighbours, workers)
+    found = Components(lambda b: read(b.start, b.stop) > 0, scratch(), grid, neighbourhood(dimensions, 1), workers)
     return lambda *window: np.where(read(*window) == IGNORE, IGNORE, found.read(*window))
 
 
@@ -62,4 +61,5 @@ if __name__ == "__main__":
             dimensions=snakemake.params.dimensions,
             ids=snakemake.params.ids,
             workers=snakemake.threads,
+            key=[snakemake.params.code, snakemake.params.content, *map(jobs.stamps, snakemake.input.truth)],
         )

@@ -9,7 +9,7 @@ from unetflow import jobs, memory, modelfile
 from unetflow.blocks import Grid
 from unetflow.errors import InputError
 from unetflow.inference import Predictor, predict_blocks
-from unetflow.shards import Shards
+from unetflow.shards import prediction_shards
 from unetflow.sources import open_source
 
 
@@ -36,26 +36,20 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     grid = Grid(source.shape, tuple(plan["block"]))
     key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
     with jobs.state_folder(slab, key) as state:
-        store = Shards(state / "prediction.zarr", source, network, grid, options["store"])
-        journal = jobs.Journal(state / "done.jsonl")
-        blocks = grid.slab(item)
-        todo = [block for block in blocks if not journal.holds(str(block.place), store.bytes_of(block))]
+        store, blocks = prediction_shards(state, source, network, grid, options["store"]), grid.slab(item)
+        todo = [block for block in blocks if not store.holds(block)]
         if len(todo) < len(blocks):
             jobs.log.info(f"{len(blocks) - len(todo)} of {len(blocks)} blocks are done already")
-
-        def write(block, values):
-            journal.note(str(block.place), store.write(block, values))
-
         predict_blocks(
             Predictor(network, options["symmetries"], options["precision"], options["engine"]),
             source,
             todo,
             tile_for(network, plan, source, options, room),
             options["store"],
-            write,
+            store.write,
             jobs.Progress(len(todo), "block"),
         )
-        jobs.publish(store.path, slab)
+        jobs.publish(store.path.parent, slab)
 
 
 def warn_of_other_values(source, network):

@@ -6,30 +6,29 @@ from unetflow import jobs, ngff
 from unetflow.blocks import Grid
 from unetflow.joining import in_parallel, straight_cuts
 from unetflow.objects import VolumeObjects
+from unetflow.shards import Shards, scratch_shards
 from unetflow.stacks import VolumePrediction
 
 
 def segment_volume(prediction, segmentation, options, workers, key):
     """Write ``segmentation``, an OME-Zarr label image [z, y, x] whose objects are numbered from 1 without gaps.
 
-    options : the `segmentation` entry. key : hash of code and options; what an interrupted run left is thrown away.
+    options : the `segmentation` entry. key : hash of the code. Blocks that an interrupted run finished are kept, as
+    long as the prediction is the same.
     """
     source = VolumePrediction(prediction)
     grid = Grid(source.shape, source.block)
-    with jobs.state_folder(segmentation, jobs.fingerprint(key, options)) as state:
-
-        def scratch(name):
-            ngff.create_plain(state / name, array=(source.shape, np.int64), shard=source.block)
-            return zarr.open_group(state / name, mode="a")["array"]
-
-        found = VolumeObjects(source.foreground, grid, scratch, options, workers)
-        dtype = np.uint32 if found.count < 2**32 else np.uint64
-        path = state / "segmentation.zarr"
-        array = ngff.create_image(path, source.shape, dtype, source.voxel_size, source.unit, shard=source.block)
-        progress = jobs.Progress(len(grid), "block")
+    key = jobs.fingerprint(key, options, jobs.stamps(prediction))
+    with jobs.state_folder(segmentation, key) as state:
+        found = VolumeObjects(source.foreground, grid, lambda name: scratch_shards(state, name, grid), options, workers)
+        dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
+        if not (path / "0/zarr.json").is_file():
+            ngff.create_image(path, source.shape, dtype, source.voxel_size, source.unit, shard=source.block)
+        array, progress = Shards(path / "0", state / "segmentation.jsonl"), jobs.Progress(len(grid), "block")
 
         def write(block):
-            array[block.slices] = found.read(block.start, block.stop).astype(dtype)
+            if not array.holds(block):
+                array.write(block, found.read(block.start, block.stop).astype(dtype))
 
         for done, _ in enumerate(in_parallel(write, grid, workers), 1):
             progress(done)

@@ -25,11 +25,12 @@ def processes_here(mark):
 
 
 def is_snakemake(command):
-    return any(Path(part).name == "snakemake" for part in command[:3])
+    return any(Path(part).name == "snakemake" for part in command[:3]) and not is_job(command)
 
 
 def is_job(command):
-    return any(".snakemake/scripts/" in part for part in command)
+    """Whether this is a script that Snakemake started, or the Snakemake that such a script has write the report."""
+    return any(".snakemake/scripts/" in part for part in command) or {"--report", "--nolock"} <= set(command)
 
 
 def unlock():

@@ -122,6 +122,14 @@ def fingerprint(*parts):
     return digest.hexdigest()[:16]
 
 
+def stamps(folder):
+    """Names, sizes and times of all files of a folder: tells it from another without reading it."""
+    files = sorted(
+        file for file in Path(folder).rglob("*") if file.is_file() and not file.name.startswith(".snakemake")
+    )
+    return [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+
+
 @contextmanager
 def state_folder(output, key):
     """A folder beside ``output`` that outlives a killed job, for work that shall not be done twice.

@@ -39,8 +39,8 @@ def in_parallel(function, items, workers):
 class Components:
     """Components of a mask of a volume.
 
-    mask : function of a `blocks.Block`, returns bool[z, y, x]. store : int64[z, y, x] array to hold labels between the
-    two passes, its shards the blocks of ``grid``. neighbours : from `neighbourhood`.
+    mask : function of a `blocks.Block`, returns bool[z, y, x]. store : int64[z, y, x] `shards.Shards` to hold labels
+    between the two passes, of the blocks of ``grid``. neighbours : from `neighbourhood`.
     """
 
     def __init__(self, mask, store, grid, neighbours, workers=1):
@@ -53,11 +53,14 @@ class Components:
         self._number(np.concatenate(sizes), np.concatenate(pairs))
 
     def label_block(self, number):
-        """Label one block into the store; returns the sizes of its components in voxels."""
+        """Label one block in the store; returns the sizes of its components in voxels."""
         block = self.grid[number]
-        labels, count = components(self.mask(block), self.neighbours)
-        self.store[block.slices] = np.where(labels, labels + np.int64(number * self.span), 0)
-        return np.bincount(labels.ravel(), minlength=count + 1)[1:]
+
+        def labelled():
+            labels, _ = components(self.mask(block), self.neighbours)
+            return np.where(labels, labels + np.int64(number * self.span), 0)
+
+        return np.bincount(self.store.kept(block, labelled).ravel() % self.span, minlength=1)[1:]
 
     def pairs_of_block(self, number):
         """Labels (dense, int64[n, 2]) that touch across the faces between a block and the next ones along each axis."""

@@ -108,7 +108,8 @@ def _reduced(values, factors, labels):
 def _create_array(group, name, shape, dtype, shard=None):
     """``shard`` None: one file per slice, so that jobs that write whole slices never share one.
 
-    Every shard is written even if it is all zeros, so that a missing file is always a fault; chunks carry checksums.
+    What an interrupted job left there is replaced. Every shard is written even if it is all zeros, so that a missing
+    file is always a fault; chunks carry checksums.
     """
     if shard is None:
         inner = [min(TILE, size) for size in shape[-2:]]
@@ -125,6 +126,7 @@ def _create_array(group, name, shape, dtype, shard=None):
         compressors=zarr.codecs.ZstdCodec(level=1, checksum=True),
         dimension_names=["c", "z", "y", "x"][-len(shape) :] if len(shape) <= 4 else None,
         config={"write_empty_chunks": True},
+        overwrite=True,
     )
 
 

@@ -47,7 +47,7 @@ class VolumeObjects:
     """The objects of a volume, found block by block and joined across faces; ``read`` gives any window of them.
 
     foreground : function of (start, stop), returns the probability float32[z, y, x] of a window. grid : `blocks.Grid`.
-    scratch : function of a name, returns a new int64[z, y, x] array whose shards are the blocks of the grid.
+    scratch : function of a name, returns int64[z, y, x] `shards.Shards` of the blocks of the grid.
     options : an entry of `segmentation`. ``.count`` is the number of objects.
 
     Connected components equal those of the whole volume. Flooded objects do as far as the seeds within ``reach``
@@ -91,9 +91,12 @@ class VolumeObjects:
     def flood(self, block):
         """Flood one block from all seeds within reach; returns the voxels of every object in it."""
         start, stop, core = self.widened(block.start, block.stop, self.options["reach"])
-        heights, seeds, mask = -self.probability(start, stop), self.seeds.read(start, stop), self.mask(start, stop)
-        labels = self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
-        self.store[block.slices] = labels
+
+        def flooded():
+            heights, seeds, mask = -self.probability(start, stop), self.seeds.read(start, stop), self.mask(start, stop)
+            return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
+
+        labels = self.store.kept(block, flooded)
         return np.bincount(labels.ravel(), minlength=len(self.seeds.sizes) + 1)
 
     def widened(self, start, stop, margin):

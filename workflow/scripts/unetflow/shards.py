@@ -1,46 +1,81 @@
-"""The store of a slab: one file per block, written whole and read back."""
+"""Arrays whose files are the blocks of a volume: written whole, read back, and kept when a job is interrupted."""
 
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from .ngff import create_image
+from .jobs import Journal
+from .ngff import create_image, create_plain
 
 CLASSES = ("background", "object")
 
 
 class Shards:
-    """The store of a slab: an array of the whole volume's shape, of which only some files exist, one per block."""
+    """An array [..., z, y, x] with one file per block, and a journal of the files that are whole.
 
-    def __init__(self, path, source, network, grid, stored):
-        self.path = Path(path)
-        if not (self.path / "0/zarr.json").is_file():
-            dtype = "uint8" if stored == "argmax" else stored
-            shape = source.shape if stored == "argmax" else (network.classes, *source.shape)
-            channels = None if stored == "argmax" else CLASSES
-            create_image(path, shape, dtype, source.voxel_size, source.unit, channels, grid.block)
-            zarr.open_group(path, mode="a").attrs["unetflow"] = {
-                "stored": stored,
-                "model": network.description["weights_sha256"],
-                "source": source.name,
-                "device": next(network.parameters()).device.type,
-            }
-        self.array = zarr.open_group(self.path, mode="a")["0"]
+    array : path of the array. journal : path of the file that outlives an interrupted job; what it says was written is
+    kept, and all else is written anew.
+    """
+
+    def __init__(self, array, journal):
+        self.path, self.journal = Path(array), Journal(journal)
+        # Zeros are written too, so that a missing file is always a fault.
+        self.array = zarr.open_array(array, mode="r+").with_config({"write_empty_chunks": True})
+
+    def __getitem__(self, where):
+        return self.array[where]
 
     def file(self, block):
         place = (*[0] * (self.array.ndim - 3), *block.place)
-        return self.path / "0" / self.array.metadata.encode_chunk_key(place)
+        return self.path / self.array.metadata.encode_chunk_key(place)
 
-    def bytes_of(self, block):
-        """The block's file as bytes; none if it isn't there."""
-        return self.file(block).read_bytes() if self.file(block).is_file() else b""
+    def holds(self, block):
+        """Whether the block's file is just as it was written."""
+        file = self.file(block)
+        return file.is_file() and self.journal.holds(str(block.place), file.read_bytes())
 
     def write(self, block, values):
-        """Write a block, read it back, and return its file's bytes."""
-        self.file(block).unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
-        where = (..., *block.slices)
+        """Write a block, read it back, and note its file's checksum."""
+        file, where = self.file(block), (..., *block.slices)
+        file.unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
         self.array[where] = values
         if not np.array_equal(self.array[where], values):
-            raise OSError(f"{self.file(block)} does not read back as it was written; check the disk")
-        return self.bytes_of(block)
+            raise OSError(f"{file} does not read back as it was written; check the disk")
+        self.journal.note(str(block.place), file.read_bytes())
+
+    def kept(self, block, make):
+        """The values of a block: those of an interrupted job, or those of ``make()``, which are then written."""
+        if self.holds(block):
+            return self.array[(..., *block.slices)]
+        values = make()
+        self.write(block, values)
+        return values
+
+
+def prediction_shards(folder, source, network, grid, stored):
+    """The store of a slab in the state folder ``folder``: an OME-Zarr image of the whole volume's shape.
+
+    Only the slab's files will exist in it.
+    """
+    path = Path(folder, "prediction.zarr")
+    if not (path / "0/zarr.json").is_file():
+        dtype = "uint8" if stored == "argmax" else stored
+        shape = source.shape if stored == "argmax" else (network.classes, *source.shape)
+        channels = None if stored == "argmax" else CLASSES
+        create_image(path, shape, dtype, source.voxel_size, source.unit, channels, grid.block)
+    zarr.open_group(path, mode="a").attrs["unetflow"] = {
+        "stored": stored,
+        "model": network.description["weights_sha256"],
+        "source": source.name,
+        "device": next(network.parameters()).device.type,
+    }
+    return Shards(path / "0", Path(folder, "done.jsonl"))
+
+
+def scratch_shards(folder, name, grid):
+    """An int64[z, y, x] array of the volume's shape in the state folder ``folder``, for labels on their way."""
+    path = Path(folder, name)
+    if not (path / "array/zarr.json").is_file():
+        create_plain(path, array=(grid.shape, np.int64), shard=grid.block)
+    return Shards(path / "array", Path(folder, f"{name}.jsonl"))
