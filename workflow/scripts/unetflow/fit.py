@@ -32,8 +32,9 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "constant"
     warmup: int = 0
+    clip: float | None = None
     average: float = 0.0
-    fix_norm: float = 0.25
+    fix_norm: float = 0.1
     symmetries: bool = False
     precision: str = "float32"
     deterministic: bool = True
@@ -118,6 +119,8 @@ class Training:
             logits = model(image[:, None].contiguous(memory_format=self.memory_format))
         loss = LOSSES[recipe.loss](logits, target, weight)
         loss.backward()
+        if recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         self.optimizer.step()
         self.update_average()
         return loss.item()
