@@ -105,6 +105,17 @@ def test_batch_normalisation_is_fixed_after_its_share_of_the_steps(tmp_path):
         assert torch.equal(seen[12][0][name], seen[7][0][name])
 
 
+def test_clipped_gradients_move_the_weights_no_further(tmp_path):
+    def moved(clip):
+        run = Training(small(), Recipe(steps=1, momentum=0.0, learning_rate=1.0, clip=clip), seed=3, device="cpu")
+        before = [parameter.detach().clone() for parameter in run.model.parameters()]
+        run.run(samples(), lambda network: {}, tmp_path / str(clip), lambda *seen: None)
+        steps = [(a - b).norm() for a, b in zip(run.model.parameters(), before)]
+        return torch.stack(steps).norm().item()
+
+    assert moved(0.01) == pytest.approx(0.01, rel=1e-3) and moved(None) > 0.02
+
+
 def test_bfloat16_learns_too(tmp_path):
     recipe = Recipe(steps=60, optimizer="adamw", learning_rate=0.01, precision="bfloat16", validate_every=10)
     run = trained(recipe, tmp_path / "c")
