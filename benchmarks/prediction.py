@@ -4,6 +4,7 @@ import copy
 import json
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,29 +17,27 @@ from unetflow.plan import lay_out
 from unetflow.sources import open_source
 from unetflow.tiles import read_window
 
-SIZE = 2048
+SIZE, SLICES = 2048, 4
 ARCHITECTURE = {"name": "unet", "width": 16, "depth": 4}
 OPTIONS = {"tile": None, "block": [1, 1024, 1024], "symmetries": ["0"], "store": "float16", "precision": "float32"}
 
 
 def jobs(folder):
-    """(name, ours, peer's name, peer) of functions to time, each of which predicts one 2048 x 2048 uint8 image."""
+    """(name, ours, peer's name, peer) of functions to time, which predict slices of 2048 x 2048 pixels, uint8."""
     torch.manual_seed(0)
     network = models.build(**ARCHITECTURE).eval()
     description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 128.0, "sd": 70.0}}
     modelfile.save(folder / "model.safetensors", network.state_dict(), description)
-    image = np.random.default_rng(0).integers(0, 255, (1, SIZE, SIZE), np.uint8)
-    zarr.create_array(str(folder / "raw.zarr"), data=image, chunks=(1, 512, 512))
-    volume = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [1, 1, 1]}
-    plan = lay_out(open_source(**volume), network, OPTIONS, 2**33)
-    (folder / "plan.json").write_text(json.dumps(plan))
+    image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
+    many, one = (planned(folder / str(n), image[:n], network) for n in (SLICES, 1))
 
-    def ours(engine):
-        inputs = Inputs(volume, folder / "plan.json", folder / "model.safetensors")
-        predict_slab(inputs, folder / "slab.zarr", "1-of-1", OPTIONS | {"engine": engine}, "cpu", 2**33, "key")
+    def ours(volume, engine):
+        inputs = Inputs(volume.entry, volume.plan, folder / "model.safetensors")
+        predict_slab(inputs, volume.slab, "1-of-1", OPTIONS | {"engine": engine}, "cpu", 2**33, "key")
 
     last_layout = copy.deepcopy(network).to(memory_format=torch.channels_last)
     engines = {"torch": Torch(last_layout), "openvino": OpenVino(network)}
+    plan = json.loads(many.plan.read_text())
     window = torch.zeros(1, 1, *memory.window_shape(network, plan["tile"]))
 
     @torch.inference_mode()
@@ -48,12 +47,17 @@ def jobs(folder):
 
     for engine in engines:
         yield (
-            f"predict job, {engine}",
-            lambda e=engine: ours(e),
+            f"predict job, {engine}, {SLICES} slices",
+            lambda e=engine: ours(many, e),
             "bare network at the same tile",
             lambda e=engine: bare(e),
         )
-    yield "predict job, openvino", lambda: ours("openvino"), "naive 572 -> 388 loop", lambda: naive(network, image[0])
+    yield (
+        "predict job, openvino",
+        lambda: ours(one, "openvino"),
+        "naive 572 -> 388 loop",
+        lambda: naive(network, image[0]),
+    )
     try:
         from monai.inferers import sliding_window_inference
     except ImportError:
@@ -64,10 +68,28 @@ def jobs(folder):
 
     @torch.inference_mode()
     def monai():
-        inputs = torch.from_numpy(image[None].astype(np.float32))
+        inputs = torch.from_numpy(image[None, :1].astype(np.float32))
         torch.softmax(sliding_window_inference(inputs, (512, 512), 1, padded, overlap=0.25, mode="gaussian"), dim=1)
 
-    yield "predict job, openvino", lambda: ours("openvino"), "MONAI sliding_window_inference, defaults", monai
+    yield "predict job, openvino", lambda: ours(one, "openvino"), "MONAI sliding_window_inference, defaults", monai
+
+
+class Planned(NamedTuple):
+    """A volume on disk, ready to be predicted: its `volumes` entry, its plan, and where its prediction goes."""
+
+    entry: dict
+    plan: Path
+    slab: Path
+
+
+def planned(folder, image, network):
+    """``image`` uint8[z, y, x] as a `Planned` volume in a new ``folder``."""
+    folder.mkdir()
+    zarr.create_array(str(folder / "raw.zarr"), data=image, chunks=(1, 512, 512))
+    entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [1, 1, 1]}
+    plan = lay_out(open_source(**entry), network, OPTIONS, 2**33)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    return Planned(entry, folder / "plan.json", folder / "slab.zarr")
 
 
 @torch.inference_mode()

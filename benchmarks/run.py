@@ -91,7 +91,7 @@ def main():
         ours_s, peer_s = in_turn(ours, peer)
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
-    for name, ours_s, peer_s, peer_name in prediction.rows(in_turn, ROUNDS):
+    for name, ours_s, peer_s, peer_name in prediction.rows(in_turn, rounds=3):
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
     rows += warping_rows()
