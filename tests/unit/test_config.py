@@ -158,7 +158,7 @@ def test_the_page_of_the_configuration_is_up_to_date():
 def test_conda_environments_have_the_locked_versions():
     lock = dict(re.findall(r"^([a-z0-9_.-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / "requirements/lock.txt").read_text(), re.M))
     lock["torch"] = (ROOT / "requirements/torch.txt").read_text().strip().removeprefix("torch==")
-    for file in ("cpu.yaml", "torch.yaml"):
+    for file in ("cpu.yaml", "torch.yaml", "report.yaml"):
         pinned = yaml.safe_load((ROOT / "envs" / file).read_text())["dependencies"][-1]["pip"]
         for requirement in pinned:
             name, version = requirement.split("==")

@@ -52,3 +52,20 @@ rule collect_tiling:
         made_from=of_runs("results/{dataset}/{fold}/{model}/tiling_check.csv"),
     script:
         "../scripts/collect.py"
+
+
+rule collect_runtime:
+    """Wall time, memory and GPU time of every job."""
+    input:
+        [row["benchmark"] for row in benchmarks_of_runs() if row["job"] != "*"],
+    output:
+        "results/runtime.csv",
+    log:
+        "logs/collect_runtime.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("collect_runtime.py"),
+        rows=benchmarks_of_runs(),
+    script:
+        "../scripts/collect_runtime.py"

@@ -1,15 +1,87 @@
+rule compare_with_paper:
+    """Table 1 of the paper with our rows below."""
+    input:
+        metrics="results/metrics.csv",
+        reported=ancient(REPORTED),
+    output:
+        table=report(
+            "results/report/table1_em.csv",
+            category="Tables",
+            caption="../report/table1.rst",
+            labels={"table": "Table 1 (EM)", "as": "CSV"},
+        ),
+    log:
+        "logs/compare_with_paper.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("compare_with_paper.py"),
+        datasets=config["report"]["table1"],
+        protocols=protocols(),
+        reported=fingerprint(Path(REPORTED)),
+    script:
+        "../scripts/compare_with_paper.py"
+
+
+rule show_table:
+    """A table of the results as a page of the report."""
+    input:
+        table=table_to_show,
+    output:
+        page=report(
+            "results/report/pages/{table}.html",
+            category="Tables",
+            caption="../report/table.rst",
+            labels={"table": "{table}", "as": "page"},
+        ),
+    log:
+        "logs/show_table/{table}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("show_table.py"),
+        title=title_of_table,
+        wide=lookup("{table}/wide", within=TABLES),
+    script:
+        "../scripts/show_table.py"
+
+
+rule show_checks:
+    """What was understood of a data set, as a page of the report."""
+    input:
+        table="results/{dataset}/checks.csv",
+    output:
+        page=report(
+            "results/report/pages/{dataset}/checks.html",
+            category="Data",
+            caption="../report/checks.rst",
+            labels={"data set": "{dataset}", "shown": "checks"},
+        ),
+    log:
+        "logs/show_checks/{dataset}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("show_table.py"),
+        title="What was read",
+        wide=False,
+    script:
+        "../scripts/show_table.py"
+
+
 rule write_report:
-    """The report of all runs, in one file. It runs beside Snakemake, so without an environment of its own."""
+    """The report of all runs, in one file."""
     input:
         targets_of_runs(),
     output:
         page="results/report.html",
     log:
         "logs/write_report.log",
+    conda:
+        "../../envs/report.yaml"
     params:
         code=code("write_report.py"),
         made_from=targets_of_runs(),
         captions=fingerprint(Path(workflow.current_basedir) / "../report"),
-        snakefile=str(workflow.main_snakefile),
     script:
         "../scripts/write_report.py"

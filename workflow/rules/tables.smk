@@ -1,3 +1,6 @@
+# The tables of the report, and the measured jobs behind the runs.
+
+
 def protocols():
     """How each data set of the paper's table is split, in words."""
     texts = {}
@@ -46,72 +49,48 @@ def title_of_table(wildcards):
     return TABLES[wildcards.table]["title"]
 
 
-rule compare_with_paper:
-    """Table 1 of the paper with our rows below."""
-    input:
-        metrics="results/metrics.csv",
-        reported=ancient(REPORTED),
-    output:
-        table=report(
-            "results/report/table1_em.csv",
-            category="Tables",
-            caption="../report/table1.rst",
-            labels={"table": "Table 1 (EM)", "as": "CSV"},
-        ),
-    log:
-        "logs/compare_with_paper.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        code=code("compare_with_paper.py"),
-        datasets=config["report"]["table1"],
-        protocols=protocols(),
-        reported=fingerprint(Path(REPORTED)),
-    script:
-        "../scripts/compare_with_paper.py"
+def benchmarks_of_runs():
+    """A row for every measured job behind the runs: rule, dataset, fold, model, job, benchmark file, device file.
 
+    Slabs stand in one row with a pattern, since there may be any number of them.
+    """
+    rows = {}
 
-rule show_table:
-    """A table of the results as a page of the report."""
-    input:
-        table=table_to_show,
-    output:
-        page=report(
-            "results/report/pages/{table}.html",
-            category="Tables",
-            caption="../report/table.rst",
-            labels={"table": "{table}", "as": "page"},
-        ),
-    log:
-        "logs/show_table/{table}.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        code=code("show_table.py"),
-        title=title_of_table,
-        wide=lookup("{table}/wide", within=TABLES),
-    script:
-        "../scripts/show_table.py"
+    def add(rule, dataset, fold="", model="", job="", device_file=None):
+        path = f"{Path('benchmarks/jobs', rule, dataset, str(fold), model, job)}.tsv"
+        row = {
+            "rule": rule,
+            "dataset": dataset,
+            "fold": str(fold),
+            "model": model,
+            "job": job,
+        }
+        rows[path] = row | {"benchmark": path, "device_file": device_file}
 
-
-rule show_checks:
-    """What was understood of a data set, as a page of the report."""
-    input:
-        table="results/{dataset}/checks.csv",
-    output:
-        page=report(
-            "results/report/pages/{dataset}/checks.html",
-            category="Data",
-            caption="../report/checks.rst",
-            labels={"data set": "{dataset}", "shown": "checks"},
-        ),
-    log:
-        "logs/show_checks/{dataset}.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        code=code("show_table.py"),
-        title="What was read",
-        wide=False,
-    script:
-        "../scripts/show_table.py"
+    for dataset, fold, model in models_of_runs():
+        name = config["models"][model.split("-seed")[0]]["augmentation"]
+        folder = f"results/{dataset}/{fold}/{model}"
+        add("prepare", dataset)
+        add("weight_map", dataset, fold, job=config["augmentations"][name]["weights"])
+        for chunk in range(chunk_count(name)):
+            add("augment", dataset, fold, job=f"{name}/{chunk}")
+        add("train", dataset, fold, model, device_file=f"{folder}/model.json")
+        if (dataset, fold, model) not in tested_models_of_runs():
+            continue
+        add(
+            "predict",
+            dataset,
+            fold,
+            model,
+            device_file=f"{folder}/prediction.zarr/zarr.json",
+        )
+        add("segment", dataset, fold, model)
+        add("evaluate", dataset, fold, model)
+    for volume, model in volumes_of_runs():
+        prediction = f"results/volumes/{volume}/{model}/prediction.zarr/zarr.json"
+        add("predict_slab", volume, model=model, job="*", device_file=prediction)
+        add("stitch", volume, model=model)
+        add("segment_volume", volume, model=model)
+        if config["volumes"][volume]["truth"]:
+            add("evaluate_volume", volume, model=model)
+    return list(rows.values())

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from unetflow import jobs
 
@@ -19,7 +20,7 @@ def write_report(snakefile, config, targets, page):
 if __name__ == "__main__":
     with jobs.job(snakemake):
         write_report(
-            snakefile=snakemake.params.snakefile,
+            snakefile=Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile",
             config=snakemake.config,
             targets=snakemake.input,
             page=snakemake.output.page,
