@@ -113,21 +113,30 @@ def fingerprint(*parts):
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
-            for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
-                if file.is_file() and not file.name.startswith(".snakemake"):
-                    digest.update(str(file.relative_to(part.parent)).encode() + b"\0")
-                    digest.update(hashlib.sha256(file.read_bytes()).digest())
+            for file in files_of(part):
+                digest.update(str(file.relative_to(part.parent)).encode() + b"\0")
+                digest.update(checksum(file))
         else:
             digest.update(json.dumps(part, sort_keys=True).encode() + b"\0")
     return digest.hexdigest()[:16]
 
 
+def files_of(path):
+    """The file ``path``, or all files of a folder, in order and without Snakemake's own."""
+    path = Path(path)
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in found if file.is_file() and not file.name.startswith(".snakemake")]
+
+
+def checksum(file):
+    """SHA-256 of a file that may be larger than memory."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
+
+
 def stamps(folder):
     """Names, sizes and times of all files of a folder: tells it from another without reading it."""
-    files = sorted(
-        file for file in Path(folder).rglob("*") if file.is_file() and not file.name.startswith(".snakemake")
-    )
-    return [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+    return [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files_of(folder)]
 
 
 @contextmanager
@@ -187,7 +196,7 @@ def take_over(folder, target):
     Where the file system can't do that (another one, or one without hard links) they are copied. The files are
     finished; the new name is for reading only, or for replacing as a whole.
     """
-    files = [file for file in Path(folder).rglob("*") if file.is_file() and not file.name.startswith(".snakemake")]
+    files = files_of(folder)
     for file in files:
         place = Path(target) / file.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
