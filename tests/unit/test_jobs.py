@@ -1,12 +1,16 @@
 """What all scripts share: state that outlives a kill, results that are whole or not there, sentences for mistakes."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+import unlock
 from conftest import ROOT
 from unetflow import jobs
 from unetflow.errors import InputError
@@ -44,6 +48,31 @@ def test_an_orphan_that_still_writes_is_ended(tmp_path):
     with jobs.state_folder(tmp_path / "model", "k"):
         orphan.wait(10)  # raises if it lives on
     orphan.stdout.close()
+
+
+class EndsByItself(psutil.Process):
+    """A process that is found, and is gone when it shall be killed."""
+
+    def kill(self):
+        raise psutil.NoSuchProcess(self.pid)
+
+
+def test_an_orphan_may_end_by_itself(tmp_path, monkeypatch):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    folder = tmp_path / ".out.key"
+    folder.mkdir()
+    owner = [socket.gethostname(), other.pid, psutil.Process(other.pid).create_time()]
+    (folder / "owner.json").write_text(json.dumps(owner))
+    monkeypatch.setattr(psutil, "Process", EndsByItself)
+    with jobs.state_folder(tmp_path / "out", "key"):
+        pass
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    monkeypatch.chdir(tmp_path)
+    orphan = EndsByItself(other.pid)
+    monkeypatch.setattr(unlock, "processes_here", lambda mark: [orphan] if mark is unlock.is_job else [])
+    assert unlock.unlock() == 0 and not (tmp_path / ".snakemake/locks").exists()
+    other.communicate(b"\n")
 
 
 def test_results_are_whole_or_not_there(tmp_path):

@@ -29,7 +29,8 @@ MOMENTS = {
 def start(pipeline):
     """What `make run` does: clear a dead run's lock, then Snakemake."""
     unlock = [sys.executable, "workflow/scripts/unlock.py"]
-    subprocess.run(unlock, cwd=pipeline.folder, check=True, capture_output=True)
+    unlocked = subprocess.run(unlock, cwd=pipeline.folder, check=False, capture_output=True, text=True)
+    assert unlocked.returncode == 0, unlocked.stdout + unlocked.stderr
     with open(pipeline.folder / "run.log", "a") as log:
         return subprocess.Popen(pipeline.command(), cwd=pipeline.folder, stdout=log, stderr=log)
 

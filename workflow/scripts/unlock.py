@@ -7,6 +7,7 @@ work in this folder.
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -43,8 +44,9 @@ def unlock():
         return 1
     for orphan in processes_here(is_job):
         print(f"Ending job {orphan.pid}, left over from an interrupted run.")
-        orphan.kill()
-        orphan.wait(30)
+        with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
+            orphan.kill()
+            orphan.wait(30)
     shutil.rmtree(locks)
     print("Cleared the lock of an interrupted run; what it had finished is kept.")
     return 0

@@ -5,13 +5,12 @@ import json
 import logging
 import os
 import shutil
-import signal
 import socket
 import sys
 import tempfile
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -166,15 +165,14 @@ def end_owner(folder):
 
     Snakemake runs one job per output, so a second owner can only be such an orphan.
     """
-    try:
+    # The file may be missing or cut off, and the process may end by itself at any moment.
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):
         host, pid, created = json.loads((folder / "owner.json").read_text())
         process = psutil.Process(pid)
-    except (OSError, ValueError, psutil.NoSuchProcess):
-        return
-    if host == socket.gethostname() and process.create_time() == created and pid != os.getpid():
-        log.info(f"ending process {pid}, left over from an interrupted run")
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        if host == socket.gethostname() and process.create_time() == created and pid != os.getpid():
+            log.info(f"ending process {pid}, left over from an interrupted run")
+            process.kill()
+            process.wait(30)
 
 
 def publish(made, output):
