@@ -37,8 +37,9 @@ class UNet(nn.Module):
     each up-convolution, a last up-convolution of ``2 * width`` channels, and the up-sampled half first in each
     concatenation (31,100,354 parameters).
 
-    ``norm`` is "none" (the paper) or "batch", which is a fixed scale and shift at prediction; normalisations that
-    look at the tile (instance, group) would make the result depend on the tiling and do not exist here.
+    ``norm`` is "none" (the paper) or "batch", which is a fixed scale and shift at prediction and, after the first part
+    of training (`Training.training_mode`), there too; normalisations that look at the tile (instance, group) would make
+    the result depend on the tiling and do not exist here.
     """
 
     def __init__(self, in_channels=1, classes=2, width=64, depth=4, variant="paper", norm="none", dropout=0.5):
