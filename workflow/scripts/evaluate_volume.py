@@ -11,21 +11,21 @@ from unetflow.stacks import VolumePrediction
 from unetflow.tables import write_metrics
 
 
-def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, workers, key):
+def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
     """Write ``table``, a row per metric of the whole volume.
 
-    truth : what `open_source` takes, with `labels` (instances or binary) and `ignore`. dimensions : 2 if objects of
-    different slices are different ones. ids : values of the columns dataset, fold, model, seed. key : hash of code and
+    truth : what `open_source` takes, with `labels` (instances or binary), `ignore`, and `dimensions` (2 if objects of
+    different slices are different ones). ids : values of the columns dataset, fold, model, seed. key : hash of code and
     truth.
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
     grid, counts = Grid(probability.shape, probability.block), Counts()
-    with jobs.state_folder(table, jobs.fingerprint(key, truth, dimensions, grid.block)) as state:
-        labels = true_labels(truth, grid, dimensions, lambda: scratch_shards(state, "truth", grid), workers)
+    with jobs.state_folder(table, jobs.fingerprint(key, truth, grid.block)) as state:
+        labels = true_labels(truth, grid, lambda: scratch_shards(state, "truth", grid), workers)
         for block in grid:
             window = (block.start, block.stop)
             arrays = labels(*window), objects.read(*window), probability.foreground(*window) > 0.5
-            if dimensions == 3:
+            if truth["dimensions"] == 3:
                 counts.add(*arrays)
             else:
                 for z, slices in enumerate(zip(*arrays), block.start[0]):
@@ -34,12 +34,12 @@ def evaluate_volume(truth, prediction, segmentation, table, dimensions, ids, wor
         write_metrics(rows, table)
 
 
-def true_labels(truth, grid, dimensions, scratch, workers):
+def true_labels(truth, grid, scratch, workers):
     """Function of (start, stop): true labels int64[z, y, x], `IGNORE` where unknown.
 
     Objects of a binary truth are its components, found block by block as those of the prediction are.
     """
-    source = open_source(**{key: value for key, value in truth.items() if key not in ("labels", "ignore")})
+    source = open_source(**{key: truth[key] for key in ("path", "array", "axes", "channel", "time")})
 
     def read(start, stop):
         labels = source.read(start, stop).astype(np.int64)
@@ -47,18 +47,18 @@ def true_labels(truth, grid, dimensions, scratch, workers):
 
     if truth["labels"] == "instances":
         return read
-    found = Components(lambda b: read(b.start, b.stop) > 0, scratch(), grid, neighbourhood(dimensions, 1), workers)
+    neighbours = neighbourhood(truth["dimensions"], 1)
+    found = Components(lambda b: read(b.start, b.stop) > 0, scratch(), grid, neighbours, workers)
     return lambda *window: np.where(read(*window) == IGNORE, IGNORE, found.read(*window))
 
 
 if __name__ == "__main__":
     with jobs.job(snakemake):
         evaluate_volume(
-            truth=snakemake.params.truth | snakemake.params.labels,
+            truth=snakemake.params.truth | snakemake.params.labels | {"dimensions": snakemake.params.dimensions},
             prediction=snakemake.input.prediction,
             segmentation=snakemake.input.segmentation,
             table=snakemake.output.table,
-            dimensions=snakemake.params.dimensions,
             ids=snakemake.params.ids,
             workers=snakemake.threads,
             key=[snakemake.params.code, snakemake.params.content, *map(jobs.stamps, snakemake.input.truth)],
