@@ -50,6 +50,12 @@ def test_an_orphan_that_still_writes_is_ended(tmp_path):
     orphan.stdout.close()
 
 
+def test_what_writes_the_report_is_no_snakemake_at_work():
+    assert unlock.is_snakemake(["python", "/venv/bin/snakemake", "--cores", "2"])
+    report = ["python", "-m", "snakemake", "results/metrics.csv", "--nolock", "--report", "r.html"]
+    assert not unlock.is_snakemake(report) and unlock.is_job(report)
+
+
 class EndsByItself(psutil.Process):
     """A process that is found, and is gone when it shall be killed."""
 

@@ -1,6 +1,7 @@
 """Volumes: any block, tile and number of slabs gives the prediction of the whole, in bounded memory."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from plan_volume import plan_volume
 from predict_slab import Inputs, predict_slab
 from segment_volume import segment_volume
 from stitch import stitch
+from test_volume_objects import OPTIONS as SEGMENTATION
 from unetflow import inference, memory, modelfile, models
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
@@ -31,16 +33,6 @@ OPTIONS = {
     "engine": "torch",
 }
 ARCHITECTURE = {"name": "unet", "width": 3, "depth": 2, "norm": "batch", "dropout": 0.0}
-SEGMENTATION = {
-    "threshold": 0.5,
-    "connectivity": 1,
-    "min_size": 0,
-    "fill_holes": False,
-    "grow": 0,
-    "dimensions": 2,
-    "seed_threshold": None,
-    "reach": 8,
-}
 PLENTY = 2**32
 
 
@@ -198,6 +190,24 @@ def test_interrupted_objects_go_on_with_what_is_whole(model, tmp_path, monkeypat
     found = zarr.open_group(tmp_path / "objects.zarr", mode="r")
     assert dict(found.attrs) == dict(expected.attrs) and found["0"][:].max() > 1
     np.testing.assert_array_equal(found["0"][:], expected["0"][:])
+
+
+def test_objects_of_another_prediction_are_made_anew(model, tmp_path, monkeypatch):
+    entry, _ = volume(tmp_path, (4, 30, 50))
+    prediction, written, original = predicted(tmp_path, entry, model, OPTIONS), [], Shards.write
+
+    def failing(self, block, values):
+        written.append(block.place)
+        if len(written) == 5:
+            raise OSError("power cut")
+        original(self, block, values)
+
+    monkeypatch.setattr(Shards, "write", failing)
+    with pytest.raises(OSError, match="power cut"):
+        segment_volume(prediction, tmp_path / "objects.zarr", SEGMENTATION, 1, "key")
+    os.utime(next(file for file in (prediction / "0/c").rglob("*") if file.is_file()), (0, 0))
+    segment_volume(prediction, tmp_path / "objects.zarr", SEGMENTATION, 1, "key")
+    assert len(written) == 5 + 2 * len(Grid((4, 30, 50), (2, 16, 24)))
 
 
 def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):

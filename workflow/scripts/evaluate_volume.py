@@ -21,7 +21,7 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
     grid, counts = Grid(probability.shape, probability.block), Counts()
     with jobs.state_folder(table, jobs.fingerprint(key, truth, grid.block)) as state:
-        labels = true_labels(truth, grid, lambda: scratch_shards(state, "truth", grid), workers)
+        labels = true_labels(truth, grid, state, workers)
         for block in grid:
             window = (block.start, block.stop)
             arrays = labels(*window), objects.read(*window), probability.foreground(*window) > 0.5
@@ -34,7 +34,7 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
         write_metrics(rows, table)
 
 
-def true_labels(truth, grid, scratch, workers):
+def true_labels(truth, grid, state, workers):
     """Function of (start, stop): true labels int64[z, y, x], `IGNORE` where unknown.
 
     Objects of a binary truth are its components, found block by block as those of the prediction are.
@@ -47,8 +47,8 @@ def true_labels(truth, grid, scratch, workers):
 
     if truth["labels"] == "instances":
         return read
-    neighbours = neighbourhood(truth["dimensions"], 1)
-    found = Components(lambda b: read(b.start, b.stop) > 0, scratch(), grid, neighbours, workers)
+    store, neighbours = scratch_shards(state, "truth", grid), neighbourhood(truth["dimensions"], 1)
+    found = Components(lambda b: read(b.start, b.stop) > 0, store, grid, neighbours, workers)
     return lambda *window: np.where(read(*window) == IGNORE, IGNORE, found.read(*window))
 
 
