@@ -1,9 +1,10 @@
-"""Prediction of a large image: our whole job against the bare network, the naive tile loop and MONAI's inferer."""
+"""Prediction of large slices: our whole job against the bare network, and against what users would pick instead."""
 
 import copy
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,78 +19,118 @@ from unetflow.sources import open_source
 from unetflow.tiles import read_window
 
 SIZE, SLICES = 2048, 4
+PATCH = (512, 512)  # pixels (y, x) of the peers' windows
 ARCHITECTURE = {"name": "unet", "width": 16, "depth": 4}
-OPTIONS = {"tile": None, "block": [1, 1024, 1024], "symmetries": ["0"], "store": "float16", "precision": "float32"}
+OPTIONS = {"tile": None, "block": [1, 1024, 1024], "symmetries": ["0"], "store": "float16"}
 
 
-def jobs(folder):
-    """(name, ours, peer's name, peer) of functions to time, which predict slices of 2048 x 2048 pixels, uint8."""
+def rows(seconds):
+    """(name, our seconds, peer's seconds, peer's name) of one thread, per slice of 2048 x 2048 pixels.
+
+    seconds : function of several functions that gives the median seconds of each, called in turn.
+    """
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     network = models.build(**ARCHITECTURE).eval()
-    description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 128.0, "sd": 70.0}}
-    modelfile.save(folder / "model.safetensors", network.state_dict(), description)
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
-    many, one = (planned(folder / str(n), image[:n], network) for n in (SLICES, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        volume = planned(Path(folder), image, network)
+        for name, job, bare in against_bare_network(volume, network):
+            ours, peer = seconds(job, bare) / SLICES
+            yield f"predict job, {name}, 2048 x 2048", ours, peer, "bare network at the same tile"
+        jobs = {name: volume.job(*name) for name in (("openvino", "float32"), ("openvino", "bfloat16"))}
+        peers = others(network, image[0])
+        times = seconds(*jobs.values(), *peers.values())
+        for (engine, precision), ours in zip(jobs, times[: len(jobs)] / SLICES):
+            for peer_name, peer in zip(peers, times[len(jobs) :]):
+                yield f"predict job, {engine} {precision}, 2048 x 2048", ours, peer, peer_name
 
-    def ours(volume, engine):
-        inputs = Inputs(volume.entry, volume.plan, folder / "model.safetensors")
-        predict_slab(inputs, volume.slab, "1-of-1", OPTIONS | {"engine": engine}, "cpu", 2**33, "key")
 
-    last_layout = copy.deepcopy(network).to(memory_format=torch.channels_last)
-    engines = {"torch": Torch(last_layout), "openvino": OpenVino(network)}
-    plan = json.loads(many.plan.read_text())
+def against_bare_network(volume, network):
+    """(name, whole job, the network alone on as many tiles) for every engine and precision."""
+    plan = json.loads(volume.plan.read_text())
     window = torch.zeros(1, 1, *memory.window_shape(network, plan["tile"]))
+    last_layout = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    engines = {
+        ("torch", "float32"): Torch(last_layout),
+        ("openvino", "float32"): OpenVino(network),
+        ("openvino", "bfloat16"): OpenVino(network, "bfloat16"),
+    }
 
     @torch.inference_mode()
     def bare(engine):
         for _ in range(plan["tiles"]):
-            torch.softmax(engines[engine](window), dim=1)
+            torch.softmax(engine(window), dim=1)
 
-    for engine in engines:
-        yield (
-            f"predict job, {engine}, {SLICES} slices",
-            lambda e=engine: ours(many, e),
-            "bare network at the same tile",
-            lambda e=engine: bare(e),
-        )
-    yield (
-        "predict job, openvino",
-        lambda: ours(one, "openvino"),
-        "naive 572 -> 388 loop",
-        lambda: naive(network, image[0]),
-    )
-    try:
-        from monai.inferers import sliding_window_inference
-    except ImportError:
-        print("MONAI is not installed (benchmarks/requirements.txt): its row is left out")
-        return
+    for name, engine in engines.items():
+        yield " ".join(name), volume.job(*name), lambda engine=engine: bare(engine)
+
+
+def others(network, image):
+    """Name -> function that predicts one slice uint8[y, x] with the same weights, as users would without us."""
+    peers = {"naive 572 -> 388 loop, float32": lambda: naive(network, image)}
     padded = Padded(**{k: v for k, v in ARCHITECTURE.items() if k != "name"}).eval()
     padded.load_state_dict(network.state_dict())
+    last_layout = copy.deepcopy(padded).to(memory_format=torch.channels_last)
+    try:
+        import monai.inferers  # noqa: F401
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: F401
+    except ImportError as error:
+        print(f"{error}: the rows of MONAI and nnU-Net are left out (benchmarks/requirements.txt)")
+        return peers
+    return peers | {
+        "MONAI sliding_window_inference, 512, 0.25, gaussian, float32": lambda: with_monai(padded, image),
+        "the same, bfloat16, channels_last": lambda: with_monai(last_layout, image, torch.bfloat16),
+        "nnU-Net predictor, 512, step 0.5, no mirroring, float32": lambda: with_nnunet(padded, image),
+    }
 
-    @torch.inference_mode()
-    def monai():
-        inputs = torch.from_numpy(image[None, :1].astype(np.float32))
-        torch.softmax(sliding_window_inference(inputs, (512, 512), 1, padded, overlap=0.25, mode="gaussian"), dim=1)
 
-    yield "predict job, openvino", lambda: ours(one, "openvino"), "MONAI sliding_window_inference, defaults", monai
+@torch.inference_mode()
+def with_monai(network, image, dtype=torch.float32):
+    """MONAI's inferer, with Gaussian weights on the overlaps."""
+    from monai.inferers import sliding_window_inference
+
+    inputs = torch.from_numpy(image[None, None].astype(np.float32))
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        torch.softmax(sliding_window_inference(inputs, PATCH, 1, network, overlap=0.25, mode="gaussian"), dim=1)
+
+
+def with_nnunet(network, image):
+    """nnU-Net's predictor, with what it needs of a trained configuration made by hand."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(use_mirroring=False, perform_everything_on_device=False, device=torch.device("cpu"))
+    predictor.network, predictor.allow_tqdm = network, False
+    predictor.configuration_manager = SimpleNamespace(patch_size=PATCH)
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=2)
+    predictor.allowed_mirroring_axes = None
+    logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image[None, None].astype(np.float32)))
+    torch.softmax(logits.float(), dim=0)
 
 
 class Planned(NamedTuple):
-    """A volume on disk, ready to be predicted: its `volumes` entry, its plan, and where its prediction goes."""
+    """A volume on disk, ready to be predicted: its `volumes` entry, its plan, its model, and where its slab goes."""
 
     entry: dict
     plan: Path
+    model: Path
     slab: Path
+
+    def job(self, engine, precision):
+        """The whole job: read, predict, write."""
+        inputs, options = Inputs(self.entry, self.plan, self.model), {"engine": engine, "precision": precision}
+        return lambda: predict_slab(inputs, self.slab, "1-of-1", OPTIONS | options, "cpu", 2**33, "key")
 
 
 def planned(folder, image, network):
-    """``image`` uint8[z, y, x] as a `Planned` volume in a new ``folder``."""
-    folder.mkdir()
+    """``image`` uint8[z, y, x] as a `Planned` volume in ``folder``."""
+    description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 128.0, "sd": 70.0}}
+    modelfile.save(folder / "model.safetensors", network.state_dict(), description)
     zarr.create_array(str(folder / "raw.zarr"), data=image, chunks=(1, 512, 512))
     entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [1, 1, 1]}
     plan = lay_out(open_source(**entry), network, OPTIONS, 2**33)
     (folder / "plan.json").write_text(json.dumps(plan))
-    return Planned(entry, folder / "plan.json", folder / "slab.zarr")
+    return Planned(entry, folder / "plan.json", folder / "model.safetensors", folder / "slab.zarr")
 
 
 @torch.inference_mode()
@@ -124,12 +165,3 @@ class Padded(models.UNet):
         for up, merge in zip(self.up, self.merge):
             x = merge(torch.cat([skips.pop(), up(x)], dim=1))
         return self.head(x)
-
-
-def rows(in_turn, rounds):
-    """Rows of the table of benchmarks, of one thread's CPU seconds."""
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, ours, peer_name, peer in jobs(Path(folder)):
-            ours_s, peer_s = in_turn(ours, peer, rounds)
-            yield f"{name}, {SIZE} x {SIZE}, float32", ours_s, peer_s, peer_name

@@ -6,6 +6,7 @@ of their own stand in benchmarks/requirements.txt.
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,12 @@ def weight_maps():
         )
 
 
-def in_turn(ours, peer, rounds=ROUNDS):
-    """Median CPU seconds of both functions, called in turn after one call to warm up."""
+def in_turn(*functions, rounds=ROUNDS):
+    """Median CPU seconds of every function, called in turn after one call each to warm up."""
     times = []
     for _ in range(rounds + 1):
         row = []
-        for function in (ours, peer):
+        for function in functions:
             began = time.process_time()
             function()
             row.append(time.process_time() - began)
@@ -91,7 +92,7 @@ def main():
         ours_s, peer_s = in_turn(ours, peer)
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
-    for name, ours_s, peer_s, peer_name in prediction.rows(in_turn, rounds=3):
+    for name, ours_s, peer_s, peer_name in prediction.rows(partial(in_turn, rounds=3)):
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
     rows += warping_rows()

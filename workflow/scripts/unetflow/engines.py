@@ -1,18 +1,21 @@
-"""What runs a network: PyTorch, or OpenVINO, which was faster on our CPU at the same precision (docs/log.md)."""
+"""What runs a network: PyTorch, or OpenVINO, which was faster on our CPUs at the same precision (docs/log.md)."""
 
 import sys
 import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
 
 import torch
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
-def choose(engine, device, precision):
-    """The engine that "auto" means: OpenVINO for float32 on a CPU, else PyTorch."""
+def choose(engine, device):
+    """The engine that "auto" means: OpenVINO on a CPU, else PyTorch."""
     if engine != "auto":
         return engine
-    return "openvino" if device == "cpu" and precision == "float32" else "torch"
+    return "openvino" if device == "cpu" else "torch"
 
 
 class Torch:
@@ -31,24 +34,31 @@ class Torch:
 
 
 class OpenVino:
-    """The same by OpenVINO, on as many threads as PyTorch has. Each shape of input is compiled when first met."""
+    """The same by OpenVINO, on as many threads as PyTorch has. Each shape of input is compiled when first met.
+
+    A result is valid until the next call, which writes over it. Without arithmetic in bfloat16, float32 is used.
+    """
 
     def __init__(self, model, precision="float32"):
         sys.modules.setdefault("openvino_telemetry", None)  # its import fails then: nothing here calls home
         import openvino
 
-        if precision != "float32" or next(model.parameters()).device.type != "cpu":
-            raise ValueError("the engine openvino computes in float32 on a CPU; use engine: auto or torch for others")
-        example = torch.zeros(1, 1, *model.valid_shape((1, 1)))
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO's own use of PyTorch
-            self.graph = openvino.convert_model(model.eval(), example_input=example, input=[1, 1, -1, -1])
+        if next(model.parameters()).device.type != "cpu":
+            raise ValueError("the engine openvino computes on a CPU; use engine: auto or torch on a GPU")
         self.core, self.requests = openvino.Core(), {}
+        rounded = precision == "bfloat16" and "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.options = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
             "ENABLE_CPU_PINNING": False,  # several jobs on one machine must not meet on the same cores
         }
+        example = torch.zeros(1, 1, *model.valid_shape((1, 1)))
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO reads traces, which PyTorch gives up
+            traced = torch.jit.trace(model.eval(), example, check_trace=False)  # it would check twice
+            self.graph = openvino.convert_model(traced, input=[1, 1, -1, -1])
+        if rounded:
+            self.graph = with_exact_ends(self.graph)
 
     def __call__(self, image):
         shape = tuple(image.shape)
@@ -56,8 +66,26 @@ class OpenVino:
             graph = self.graph.clone()
             graph.reshape(list(shape))
             self.requests[shape] = self.core.compile_model(graph, "CPU", self.options).create_infer_request()
-        result = self.requests[shape].infer([image.contiguous().numpy()], share_inputs=True)
-        return torch.from_numpy(result[0].copy())
+        result = self.requests[shape].infer([image.contiguous().numpy()], share_inputs=True, share_outputs=True)
+        return torch.from_numpy(result[0])
+
+
+def with_exact_ends(graph):
+    """The OpenVINO ``graph`` with its first and its last convolution marked to stay in float32 (`ExactConv2d`).
+
+    Only the XML of a graph takes the mark; the Python interface can't set it.
+    """
+    import openvino
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "graph.xml")
+        openvino.serialize(graph, path)
+        xml = ElementTree.parse(path)
+        convolutions = xml.findall(".//layer[@type='Convolution']")
+        for layer in (convolutions[0], convolutions[-1]):
+            ElementTree.SubElement(ElementTree.SubElement(layer, "rt_info"), "attribute", name="precise", version="0")
+        xml.write(path)
+        return openvino.Core().read_model(path)
 
 
 ENGINES = {"torch": Torch, "openvino": OpenVino}

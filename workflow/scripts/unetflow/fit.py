@@ -214,9 +214,9 @@ def _part(tensors, prefix):
 
 
 def memory_format(recipe, device):
-    """Channels last, except for float32 on a CPU, where a step takes 1.3 times as long with it (docs/log.md)."""
-    plain = device == "cpu" and recipe.precision == "float32"
-    return torch.contiguous_format if plain else torch.channels_last
+    """Channels last, except for float32 on a CPU without AVX-512, where a step takes longer with it (docs/log.md)."""
+    old = device == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
+    return torch.contiguous_format if old and recipe.precision == "float32" else torch.channels_last
 
 
 def make_optimizer(model, recipe):

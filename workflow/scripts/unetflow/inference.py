@@ -26,20 +26,20 @@ class Predictor:
     model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
         put into evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
-    precision : "bfloat16" runs the arithmetic of the network in it, where the processor has it. engine : one of
-        `engines.ENGINES`, or "auto" for the fastest one.
+    precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
+        processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
     """
 
     def __init__(self, model, tta=None, precision="float32", engine="torch"):
         self.model, self.names = model.eval(), list(tta or ["0"])
         device = next(model.parameters()).device.type
-        self.logits = ENGINES[choose(engine, device, precision)](model, precision)
+        self.logits = ENGINES[choose(engine, device)](model, precision)
         self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
 
     @torch.inference_mode()
     def __call__(self, window):
-        window = (window.astype(np.float32) - np.float32(self.mean)) / np.float32(self.sd)
-        image = torch.from_numpy(np.ascontiguousarray(window))[None, None]
+        image = torch.from_numpy(window.astype(np.float32, order="C"))[None, None]
+        image.sub_(self.mean).div_(self.sd)
         total = self.probability(image, self.names[0])
         for name in self.names[1:]:
             total += self.probability(image, name)

@@ -15,12 +15,26 @@ VARIANTS = ("paper", "phseg_v5")
 NORMS = {"none": lambda channels: nn.Identity(), "batch": nn.BatchNorm2d}
 
 
-class DoubleConv(nn.Sequential):
-    """Two unpadded 3x3 convolutions, each followed by the normalisation (if any) and a ReLU."""
+class ExactConv2d(nn.Conv2d):
+    """A convolution that stays in float32 where the network runs in bfloat16.
 
-    def __init__(self, in_channels, channels, norm):
+    The first and the last of a network are such: what is rounded there shows most in the probabilities, and there is
+    little to compute (docs/log.md).
+    """
+
+    def forward(self, x):
+        if x.is_meta:  # no data: only sizes are asked for, and autocast knows no such device
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
+class DoubleConv(nn.Sequential):
+    """Two unpadded 3x3 convolutions (the first as ``first``), each followed by the normalisation and a ReLU."""
+
+    def __init__(self, in_channels, channels, norm, first=nn.Conv2d):
         super().__init__(
-            nn.Conv2d(in_channels, channels, 3),
+            first(in_channels, channels, 3),
             NORMS[norm](channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3),
@@ -52,7 +66,8 @@ class UNet(nn.Module):
         channels = [width * 2**level for level in range(depth + 1)]
         upsampled = [max(c, 2 * width) if self.released else c for c in channels[:-1]]
         self.down = nn.ModuleList(
-            DoubleConv(before, after, norm) for before, after in zip([in_channels, *channels], channels)
+            DoubleConv(before, after, norm, nn.Conv2d if level else ExactConv2d)
+            for level, (before, after) in enumerate(zip([in_channels, *channels], channels))
         )
         # Dropout on the last two levels of the contracting path (512 and 1024 channels in the paper's network).
         # ASSUME: on the 512-channel map before it is both pooled and copied; the paper only says "at the end".
@@ -63,7 +78,7 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(
             DoubleConv(channels[level] + upsampled[level], channels[level], norm) for level in reversed(range(depth))
         )
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = ExactConv2d(width, classes, 1)
         self.apply(initialise)
 
     @property
