@@ -8,6 +8,7 @@ import pytest
 import torch
 import zarr
 from conftest import ROOT
+from evaluate_volume import evaluate_volume
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_volume import plan_volume
@@ -15,9 +16,10 @@ from predict_slab import Inputs, predict_slab
 from segment_volume import segment_volume
 from stitch import stitch
 from test_volume_objects import OPTIONS as SEGMENTATION
-from unetflow import inference, memory, modelfile, models
+from unetflow import inference, memory, modelfile, models, pyramid
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
+from unetflow.metrics.streaming import Counts
 from unetflow.plan import lay_out
 from unetflow.shards import Shards
 from unetflow.sources import Source
@@ -66,8 +68,40 @@ def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
         predict_slab(Inputs(entry, plan, model), folder / f"{item}.zarr", item, options, "cpu", room, "key")
-    stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr")
+    stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr", "key")
     return folder / "prediction.zarr"
+
+
+@pytest.fixture
+def power_cuts(monkeypatch):
+    """Function of n: from now on every nth block fails to be written. Returns the list of what was tried."""
+    original = Shards.write
+
+    def begin(every):
+        tried = []
+
+        def write(self, block, values):
+            tried.append((self.path.parent.name, self.path.name, block.place))
+            if len(tried) % every == 0:
+                raise OSError("power cut")
+            return original(self, block, values)
+
+        monkeypatch.setattr(Shards, "write", write)
+        return tried
+
+    return begin
+
+
+def again_and_again(job, output):
+    """Run ``job`` until it has made ``output``; returns how often it was interrupted."""
+    for interruptions in range(20):
+        try:
+            job()
+        except OSError as error:
+            assert "power cut" in str(error) and not output.exists()
+        else:
+            return interruptions
+    raise AssertionError("never done")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -133,21 +167,13 @@ def test_the_store_opens_elsewhere(model, tmp_path):
     assert len(files) == json.loads((tmp_path / "plan.json").read_text())["files"] == 6
 
 
-def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeypatch):
+def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, power_cuts):
     entry, _ = volume(tmp_path, (4, 30, 50))
     straight = tmp_path / "straight"
     straight.mkdir()
     expected = zarr.open_group(predicted(straight, entry, model, OPTIONS), mode="r")["0"][:]
-    plan, slab, done = straight / "plan.json", tmp_path / "slab.zarr", []
-    original = Shards.write
-
-    def failing(self, block, values):
-        done.append(block.place)
-        if len(done) == 5:
-            raise OSError("power cut")
-        return original(self, block, values)
-
-    monkeypatch.setattr(Shards, "write", failing)
+    plan, slab, blocks = straight / "plan.json", tmp_path / "slab.zarr", len(Grid((4, 30, 50), (2, 16, 24)))
+    tried = power_cuts(every=5)
     arguments = (Inputs(entry, plan, model), slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
     with pytest.raises(OSError, match="power cut"):
         predict_slab(*arguments)
@@ -155,59 +181,88 @@ def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, monkeyp
     state = next(tmp_path.glob(".slab.zarr.*"))
     broken = next(f for f in (state / "prediction.zarr/0/c").rglob("*") if f.is_file())
     broken.write_bytes(broken.read_bytes()[:-1])  # a file cut off on the disk
-    predict_slab(*arguments)
-    blocks = len(Grid((4, 30, 50), (2, 16, 24)))
-    assert len(done) == blocks + 2, "the broken block and the one cut off, and no other, are done twice"
+    interruptions = again_and_again(lambda: predict_slab(*arguments), slab) + 1
+    assert len(tried) == blocks + interruptions + 1, "no blocks but the broken ones and the one cut off are done twice"
     np.testing.assert_array_equal(zarr.open_group(slab, mode="r")["0"][:], expected)
 
 
 @pytest.mark.parametrize(
     "options", [{"fill_holes": True}, {"threshold": 0.45, "seed_threshold": 0.5}], ids=["components", "flooded"]
 )
-def test_interrupted_objects_go_on_with_what_is_whole(model, tmp_path, monkeypatch, options):
+def test_interrupted_objects_go_on_with_what_is_whole(model, tmp_path, power_cuts, options):
     entry, _ = volume(tmp_path, (4, 30, 50))
-    prediction = predicted(tmp_path, entry, model, OPTIONS)
-    options = SEGMENTATION | options
+    prediction, options = predicted(tmp_path, entry, model, OPTIONS), SEGMENTATION | options
     segment_volume(prediction, tmp_path / "straight.zarr", options, 1, "key")
     expected = zarr.open_group(tmp_path / "straight.zarr", mode="r")
-    written, original = [], Shards.write
-
-    def failing(self, block, values):
-        written.append((self.path.parent.name, block.place))
-        if len(written) % 17 == 0:
-            raise OSError("power cut")
-        original(self, block, values)
-
-    monkeypatch.setattr(Shards, "write", failing)
-    interruptions = 0
-    while not (tmp_path / "objects.zarr").exists() and interruptions < 5:
-        try:
-            segment_volume(prediction, tmp_path / "objects.zarr", options, 1, "key")
-        except OSError:
-            interruptions += 1
+    tried, output = power_cuts(every=17), tmp_path / "objects.zarr"
+    interruptions = again_and_again(lambda: segment_volume(prediction, output, options, 1, "key"), output)
     blocks, arrays = len(Grid((4, 30, 50), (2, 16, 24))), 3
-    assert interruptions == 2 and len(written) == arrays * blocks + interruptions, "only broken blocks are done twice"
-    found = zarr.open_group(tmp_path / "objects.zarr", mode="r")
+    assert interruptions == 2 and len(tried) == arrays * blocks + interruptions, "only broken blocks are done twice"
+    found = zarr.open_group(output, mode="r")
     assert dict(found.attrs) == dict(expected.attrs) and found["0"][:].max() > 1
     np.testing.assert_array_equal(found["0"][:], expected["0"][:])
 
 
-def test_objects_of_another_prediction_are_made_anew(model, tmp_path, monkeypatch):
+def test_objects_of_another_prediction_are_made_anew(model, tmp_path, power_cuts):
     entry, _ = volume(tmp_path, (4, 30, 50))
-    prediction, written, original = predicted(tmp_path, entry, model, OPTIONS), [], Shards.write
-
-    def failing(self, block, values):
-        written.append(block.place)
-        if len(written) == 5:
-            raise OSError("power cut")
-        original(self, block, values)
-
-    monkeypatch.setattr(Shards, "write", failing)
+    prediction, output = predicted(tmp_path, entry, model, OPTIONS), tmp_path / "objects.zarr"
+    tried, blocks = power_cuts(every=5), len(Grid((4, 30, 50), (2, 16, 24)))
     with pytest.raises(OSError, match="power cut"):
-        segment_volume(prediction, tmp_path / "objects.zarr", SEGMENTATION, 1, "key")
+        segment_volume(prediction, output, SEGMENTATION, 1, "key")
     os.utime(next(file for file in (prediction / "0/c").rglob("*") if file.is_file()), (0, 0))
-    segment_volume(prediction, tmp_path / "objects.zarr", SEGMENTATION, 1, "key")
-    assert len(written) == 5 + 2 * len(Grid((4, 30, 50), (2, 16, 24)))
+    tried = power_cuts(every=1000)
+    segment_volume(prediction, output, SEGMENTATION, 1, "key")
+    assert len(tried) == 2 * blocks
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_interrupted_levels_go_on_with_what_is_whole(model, tmp_path, power_cuts, monkeypatch, labels):
+    """Levels are means, or for labels one of the pixels."""
+    monkeypatch.setattr(pyramid, "SMALLEST_LEVEL", 20)
+    entry, _ = volume(tmp_path, (3, 37, 50))
+    prediction, output = predicted(tmp_path, entry, model, OPTIONS), tmp_path / "again.zarr"
+
+    def job():
+        if labels:
+            return segment_volume(prediction, output, SEGMENTATION, 1, "key")
+        return stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", output, "key")
+
+    tried = power_cuts(every=6)
+    interruptions = again_and_again(job, output)
+    whole, *levels = (len(Grid(shape, (2, 16, 24))) for shape in ((3, 37, 50), (3, 19, 25), (3, 10, 13)))
+    assert interruptions > 0 and len(tried) == 2 * whole * labels + sum(levels) + interruptions
+    group = zarr.open_group(output, mode="r")
+    for name, finer in (("1", group["0"][:]), ("2", group["1"][:])):
+        padded = np.pad(finer, [(0, 0)] * (finer.ndim - 2) + [(0, n % 2) for n in finer.shape[-2:]], mode="edge")
+        four = [padded[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        np.testing.assert_allclose(group[name][:], four[0] if labels else np.mean(four, axis=0), atol=1e-6)
+
+
+def test_an_interrupted_evaluation_goes_on_with_what_is_whole(model, tmp_path, monkeypatch):
+    entry, values = volume(tmp_path, (4, 30, 50))
+    prediction, objects = predicted(tmp_path, entry, model, OPTIONS), tmp_path / "objects.zarr"
+    segment_volume(prediction, objects, SEGMENTATION, 1, "key")
+    zarr.create_array(str(tmp_path / "truth.zarr"), data=(values > values.mean()).astype(np.uint8), chunks=(2, 16, 24))
+    truth = {"path": str(tmp_path / "truth.zarr"), "axes": "zyx", "array": None, "channel": None, "time": None}
+    truth |= {"labels": "binary", "ignore": None, "dimensions": 2}
+    ids = {"dataset": "d", "fold": 0, "model": "m", "seed": 0}
+
+    def job(table):
+        evaluate_volume(truth, prediction, objects, table, ids, 1, "key")
+
+    job(tmp_path / "straight.csv")
+    saved, original = [], Counts.save
+
+    def failing(self, path):
+        saved.append(path)
+        if len(saved) % 5 == 0:
+            raise OSError("power cut")
+        original(self, path)
+
+    monkeypatch.setattr(Counts, "save", failing)
+    interruptions = again_and_again(lambda: job(tmp_path / "table.csv"), tmp_path / "table.csv")
+    assert interruptions == 2 and len(saved) == len(Grid((4, 30, 50), (2, 16, 24))) + interruptions
+    assert (tmp_path / "table.csv").read_text() == (tmp_path / "straight.csv").read_text()
 
 
 def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):
@@ -215,7 +270,7 @@ def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):
     predicted(tmp_path, entry, model, OPTIONS)
     next(f for f in (tmp_path / "1-of-1.zarr/0/c").rglob("*") if f.is_file()).unlink()
     with pytest.raises(InputError, match="hold 5 of 6 files"):
-        stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", tmp_path / "again.zarr")
+        stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", tmp_path / "again.zarr", "key")
 
 
 def test_less_memory_gives_smaller_tiles_and_the_same_result(model, tmp_path):

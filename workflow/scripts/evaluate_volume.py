@@ -3,7 +3,7 @@
 import numpy as np
 from unetflow import IGNORE, jobs
 from unetflow.blocks import Grid
-from unetflow.joining import Components, neighbourhood
+from unetflow.joining import Components, in_parallel, neighbourhood
 from unetflow.metrics.streaming import Counts
 from unetflow.shards import scratch_shards
 from unetflow.sources import open_source
@@ -16,21 +16,34 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
 
     truth : what `open_source` takes, with `labels` (instances or binary), `ignore`, and `dimensions` (2 if objects of
     different slices are different ones). ids : values of the columns dataset, fold, model, seed. key : hash of code and
-    truth.
+    truth. Blocks that an interrupted run counted are kept, as long as all that they were counted from is the same.
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
-    grid, counts = Grid(probability.shape, probability.block), Counts()
-    with jobs.state_folder(table, jobs.fingerprint(key, truth, grid.block)) as state:
+    grid = Grid(probability.shape, probability.block)
+    key = jobs.fingerprint(key, truth, grid.block, jobs.stamps(prediction), jobs.stamps(segmentation))
+    with jobs.state_folder(table, key) as state:
         labels = true_labels(truth, grid, state, workers)
-        for block in grid:
-            window = (block.start, block.stop)
-            arrays = labels(*window), objects.read(*window), probability.foreground(*window) > 0.5
-            if truth["dimensions"] == 3:
-                counts.add(*arrays)
-            else:
-                for z, slices in enumerate(zip(*arrays), block.start[0]):
-                    counts.add(*slices, part=z)
-        rows = [{**ids, "image": "all", "metric": name, "value": value} for name, value in counts.metrics().items()]
+
+        def counted(number):
+            """File of the counts of one block; kept if an interrupted run made it."""
+            file, (start, stop) = state / f"{number}.npz", (grid[number].start, grid[number].stop)
+            if not file.is_file():
+                counts = Counts()
+                arrays = labels(start, stop), objects.read(start, stop), probability.foreground(start, stop) > 0.5
+                if truth["dimensions"] == 3:
+                    counts.add(*arrays)
+                else:
+                    for z, slices in enumerate(zip(*arrays), start[0]):
+                        counts.add(*slices, part=z)
+                counts.save(state / f"{number}.partial.npz")
+                jobs.publish(state / f"{number}.partial.npz", file)
+            return file
+
+        total, progress = Counts(), jobs.Progress(len(grid), "block")
+        for done, file in enumerate(in_parallel(counted, range(len(grid)), workers), 1):
+            total.include(file)
+            progress(done)
+        rows = [{**ids, "image": "all", "metric": name, "value": value} for name, value in total.metrics().items()]
         write_metrics(rows, table)
 
 

@@ -6,6 +6,7 @@ from unetflow import jobs, ngff
 from unetflow.blocks import Grid
 from unetflow.joining import in_parallel, straight_cuts
 from unetflow.objects import VolumeObjects
+from unetflow.pyramid import add_pyramid
 from unetflow.shards import Shards, scratch_shards
 from unetflow.stacks import VolumePrediction
 
@@ -38,7 +39,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
             "cut_straight_at_a_block": len(cut),
             "faces_between_blocks": faces,
         }
-        ngff.add_pyramid(path, labels=True)
+        add_pyramid(path, state, labels=True)
         jobs.publish(path, segmentation)
     jobs.log.info(f"{found.count} objects; {len(cut)} end straight at one of {faces} faces between blocks")
 

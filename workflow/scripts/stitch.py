@@ -6,21 +6,26 @@ from pathlib import Path
 
 from unetflow import jobs
 from unetflow.errors import InputError
-from unetflow.ngff import add_pyramid
+from unetflow.pyramid import add_pyramid
 
 
-def stitch(slabs, plan, prediction):
-    """Write ``prediction``, an OME-Zarr image, from the ``slabs``; ``plan`` (JSON) says how many files they hold."""
+def stitch(slabs, plan, prediction, key):
+    """Write ``prediction``, an OME-Zarr image, from the ``slabs``; ``plan`` (JSON) says how many files they hold.
+
+    key : hash of the code. Levels that an interrupted run made are kept, as long as the slabs are the same.
+    """
     expected = json.loads(Path(plan).read_text())["files"]
-    with jobs.made_whole(prediction) as path:
-        shutil.copytree(slabs[0], path, ignore=shutil.ignore_patterns("c", ".snakemake*"))
+    with jobs.state_folder(prediction, jobs.fingerprint(key, *map(jobs.stamps, slabs))) as state:
+        path = state / "prediction.zarr"
+        shutil.copytree(slabs[0], path, ignore=shutil.ignore_patterns("c", ".snakemake*"), dirs_exist_ok=True)
         taken = sum(jobs.take_over(Path(slab, "0/c"), path / "0/c") for slab in slabs)
         if taken != expected:
             raise InputError(
                 f"the slabs of {prediction} hold {taken} of {expected} files; "
                 f"delete {Path(slabs[0]).parent} and run again"
             )
-        add_pyramid(path)
+        add_pyramid(path, state)
+        jobs.publish(path, prediction)
 
 
 if __name__ == "__main__":
@@ -29,4 +34,5 @@ if __name__ == "__main__":
             slabs=snakemake.input.slabs,
             plan=snakemake.input.plan,
             prediction=snakemake.output.prediction,
+            key=snakemake.params.code,
         )

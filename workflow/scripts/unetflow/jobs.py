@@ -198,6 +198,7 @@ def take_over(folder, target):
     for file in files:
         place = Path(target) / file.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # an interrupted run may have left a part of it
         try:
             os.link(file, place)
         except OSError:

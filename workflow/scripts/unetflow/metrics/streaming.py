@@ -31,7 +31,22 @@ class Counts:
         found_ids, columns = np.unique(found, return_inverse=True)
         keys, counts = np.unique(rows.ravel() * len(found_ids) + columns.ravel(), return_counts=True)
         row, column = np.divmod(keys, len(found_ids))
-        self.waiting.append(np.stack([np.full(len(keys), part), true_ids[row], found_ids[column], counts], axis=1))
+        self.wait(np.stack([np.full(len(keys), part), true_ids[row], found_ids[column], counts], axis=1))
+
+    def save(self, path):
+        """Write what was counted to ``path``, an .npz file."""
+        self.compact()
+        np.savez(path, pairs=self.pairs, pixels=[self.tp, self.fp, self.fn])
+
+    def include(self, path):
+        """Add what was saved to ``path``."""
+        with np.load(path) as saved:
+            self.tp, self.fp, self.fn = (int(n) for n in saved["pixels"] + [self.tp, self.fp, self.fn])
+            self.wait(saved["pairs"])
+
+    def wait(self, pairs):
+        """Keep ``pairs`` int[n, 4] (part, true object, found object, shared voxels) until they are many."""
+        self.waiting.append(pairs)
         if sum(map(len, self.waiting)) > MANY:
             self.compact()
 
