@@ -1,5 +1,6 @@
 """Law 1: tiles don't show."""
 
+import copy
 import sys
 
 import numpy as np
@@ -121,23 +122,28 @@ def test_engines_agree(options):
     assert sys.modules["openvino_telemetry"] is None
 
 
-@pytest.mark.parametrize("engine", engines.ENGINES)
-def test_bfloat16_is_close_to_float32(engine):
-    """Rounding to 8 bits, on steep probabilities; the ends of the network stay exact."""
+@pytest.fixture
+def bfloat16(monkeypatch):
+    """A processor with bfloat16; for PyTorch any will do, which then imitates it."""
+    monkeypatch.setattr(engines, "usable", lambda precision, device: precision)
+
+
+def test_bfloat16_is_close_to_float32(bfloat16):
     torch.manual_seed(0)
     network = models.build("unet", width=8, depth=3, norm="batch").eval()
     image = np.random.default_rng(0).normal(size=(96, 96)).astype(np.float32)
-    exact, rounded = (
-        inference.predict(network, image, tile=(96, 96), engine=engine, precision=p) for p in engines.PRECISIONS
-    )
-    assert exact.std() > 0.05, "otherwise there is nothing to be wrong about"
-    assert np.abs(exact - rounded).max() < 0.02
-    if engine == "torch":  # OpenVINO uses float32 where the processor has nothing else
-        assert not np.array_equal(exact, rounded)
+    for engine in engines.ENGINES:
+        exact, rounded = (
+            inference.predict(network, image, tile=(96, 96), engine=engine, precision=p) for p in engines.PRECISIONS
+        )
+        assert exact.std() > 0.05, "otherwise there is nothing to be wrong about"
+        assert np.abs(exact - rounded).max() < 0.02
+        if engine == "torch":
+            assert not np.array_equal(exact, rounded)
 
 
-def test_the_ends_of_the_network_stay_in_float32(network):
-    dtypes = []
+def test_the_ends_of_the_network_stay_in_float32(network, bfloat16):
+    network, dtypes = copy.deepcopy(network), []
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, output: dtypes.append(output.dtype))
@@ -148,15 +154,21 @@ def test_the_ends_of_the_network_stay_in_float32(network):
 
 def test_openvino_keeps_the_ends_in_float32(network):
     logits = engines.OpenVino(network, "bfloat16")
-    if logits.options["INFERENCE_PRECISION_HINT"] == "f32":
-        pytest.skip("this processor has no arithmetic in bfloat16")
     logits(torch.zeros(1, 1, *network.valid_shape((64, 64))))
     (request,) = logits.requests.values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ordered_ops()]
     first, *middle, last = (
         info["runtimePrecision"].astype(str) for info in layers if info["layerType"].astype(str) == "Convolution"
     )
-    assert first == last == "f32" and set(middle) == {"bf16"}
+    assert first == last == "f32"
+    assert set(middle) == ({"bf16"} if engines.usable("bfloat16", "cpu") == "bfloat16" else {"f32"})
+
+
+def test_without_bfloat16_there_is_float32(network, monkeypatch, caplog):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert engines.Torch(network, "bfloat16").dtype is None and "no arithmetic in bfloat16" in caplog.text
+    assert engines.OpenVino(network, "bfloat16").options["INFERENCE_PRECISION_HINT"] == "f32"
+    assert engines.usable("bfloat16", "cuda") == "bfloat16"
 
 
 def test_the_fastest_engine_is_chosen_and_impossible_ones_are_refused(network):

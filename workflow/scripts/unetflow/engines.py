@@ -1,5 +1,6 @@
 """What runs a network: PyTorch, or OpenVINO, which was faster on our CPUs at the same precision (docs/log.md)."""
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -8,7 +9,17 @@ from xml.etree import ElementTree
 
 import torch
 
+log = logging.getLogger("unetflow")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # abilities of a processor, as PyTorch names them
+
+
+def usable(precision, device):
+    """``precision``, or float32 on a CPU that could only imitate bfloat16, which takes longer."""
+    if precision == "float32" or device != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16)):
+        return precision
+    log.warning("this processor has no arithmetic in bfloat16: float32 is used")
+    return "float32"
 
 
 def choose(engine, device):
@@ -22,8 +33,8 @@ class Torch:
     """Logits float32[n, class, y', x'] of images float32[n, 1, y, x], by PyTorch where the weights are."""
 
     def __init__(self, model, precision="float32"):
-        self.model, self.dtype = model.eval(), PRECISIONS[precision]
-        self.device = next(model.parameters()).device
+        self.model, self.device = model.eval(), next(model.parameters()).device
+        self.dtype = PRECISIONS[usable(precision, self.device.type)]
 
     def __call__(self, image):
         if self.device.type == "cuda":
@@ -36,7 +47,7 @@ class Torch:
 class OpenVino:
     """The same by OpenVINO, on as many threads as PyTorch has. Each shape of input is compiled when first met.
 
-    A result is valid until the next call, which writes over it. Without arithmetic in bfloat16, float32 is used.
+    A result is valid until the next call, which writes over it.
     """
 
     def __init__(self, model, precision="float32"):
@@ -46,7 +57,7 @@ class OpenVino:
         if next(model.parameters()).device.type != "cpu":
             raise ValueError("the engine openvino computes on a CPU; use engine: auto or torch on a GPU")
         self.core, self.requests = openvino.Core(), {}
-        rounded = precision == "bfloat16" and "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        rounded = usable(precision, "cpu") == "bfloat16"
         self.options = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from . import symmetries
-from .engines import PRECISIONS
+from .engines import PRECISIONS, usable
 from .losses import LOSSES
 from .models import centre_crop
 
@@ -53,7 +53,8 @@ class Training:
 
     def __init__(self, model, recipe, seed, device):
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.memory_format = memory_format(recipe, device)
+        self.precision = usable(recipe.precision, device)
+        self.memory_format = memory_format(self.precision, device)
         self.model = model.to(device, memory_format=self.memory_format)
         self.optimizer = make_optimizer(self.model, recipe)
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
@@ -115,7 +116,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device, PRECISIONS[recipe.precision], enabled=recipe.precision != "float32"):
+        with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             logits = model(image[:, None].contiguous(memory_format=self.memory_format))
         loss = LOSSES[recipe.loss](logits, target, weight)
         loss.backward()
@@ -213,10 +214,10 @@ def _part(tensors, prefix):
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def memory_format(recipe, device):
+def memory_format(precision, device):
     """Channels last, except for float32 on a CPU without AVX-512, where a step takes longer with it (docs/log.md)."""
     old = device == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
-    return torch.contiguous_format if old and recipe.precision == "float32" else torch.channels_last
+    return torch.contiguous_format if old and precision == "float32" else torch.channels_last
 
 
 def make_optimizer(model, recipe):
