@@ -13,7 +13,7 @@ from unetflow.augment import ELASTIC
 from unetflow.config import NETWORK_OPTIONS, checked
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
-from unetflow.fit import Recipe, largest_valid
+from unetflow.fit import Recipe
 from unetflow.inference import ENCODINGS
 from unetflow.losses import LOSSES
 from unetflow.metrics.registry import METRICS
@@ -71,6 +71,11 @@ MISTAKES = {
     "wrong type": ("training/quick/steps", "many", "training/quick/steps: 'many' is not of type 'integer'"),
     "out of range": ("training/quick/momentum", 1.5, "training/quick/momentum: 1.5 is greater than"),
     "unknown network": ("models/small/network", "unett", "models/small/network is 'unett'; did you mean 'unet'?"),
+    "unknown window": (
+        "models/small",
+        CONFIG["models"]["small"] | {"network": "sliding_window", "options": {"window": 64}},
+        "models/small/options/window is 64, which doesn't exist; it must be one of: 65, 95",
+    ),
     "unknown metric": ("metrics/em", ["rand_eror"], "did you mean 'rand_error'?"),
     "elastic": ("augmentations/quick/elastic", {"form": "grid"}, "fits none of its forms"),
     "unknown reference": ("models/small/training", "quik", "'quik', which doesn't exist; did you mean 'quick'?"),
@@ -177,18 +182,17 @@ def test_network_options_are_those_of_the_classes():
     assert set(NETWORK_OPTIONS) == set(MODELS)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 4])
-def test_least_input_is_that_of_the_network(depth):
-    """The smallest input that the check accepts gives the network an output."""
-    config = changed("models/small/options", {"depth": depth})
-    network = MODELS["unet"](width=1, depth=depth)
-    for size in range(network.context * 2, network.valid_shape((1, 1))[0] + network.stride + 1):
-        config["augmentations"]["quick"]["input"] = size
-        try:
-            checked(config, SCHEMA)
-        except InputError:
-            continue
-        assert min(largest_valid(network, (size, size))) > 2 * network.context
-        break
-    else:
-        pytest.fail("no size was accepted")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("unet", {"depth": depth}) for depth in (1, 2, 3, 4)]
+    + [("sliding_window", {"window": 65}), ("hypercolumn", {"depth": 3}), ("fcn8s", {}), ("fcn32s", {})],
+)
+def test_least_input_is_that_of_the_network(name, options):
+    """The smallest input that the check accepts gives the network an output, and none smaller does."""
+    config = changed("models/small", CONFIG["models"]["small"] | {"network": name, "options": options})
+    network = MODELS[name](width=1, **options)
+    config["augmentations"]["quick"]["input"] = network.valid_shape((1, 1))[0]
+    checked(config, SCHEMA)
+    config["augmentations"]["quick"]["input"] -= 1
+    with pytest.raises(InputError, match="needs"):
+        checked(config, SCHEMA)

@@ -109,14 +109,25 @@ def test_symmetries_are_eight_and_undone():
         np.testing.assert_array_equal(symmetries.undo(name, image), array)
 
 
-@pytest.mark.parametrize("options", [{"depth": 2}, {"depth": 4, "norm": "batch"}, {"depth": 3, "variant": "phseg_v5"}])
-def test_engines_agree(options):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unet", {"depth": 2}),
+        ("unet", {"depth": 4, "norm": "batch"}),
+        ("unet", {"depth": 3, "variant": "phseg_v5"}),
+        ("unet", {"depth": 2, "skips": "summed"}),
+        ("sliding_window", {"window": 65, "hidden": 8}),
+        ("hypercolumn", {"depth": 3}),
+        ("fcn8s", {"hidden": 8}),
+    ],
+)
+def test_engines_agree(name, options):
     """OpenVINO gives what PyTorch gives, for tiles of any shape, and calls nobody."""
     torch.manual_seed(0)
-    network = models.build("unet", width=4, **options).eval()
+    network = models.build(name, width=4, **options).eval()
     image = np.random.default_rng(0).normal(size=(75, 120)).astype(np.float32)
     one, other = (
-        inference.predict(network, image, tile=(48, 64), tta=["0", "mirror_90"], engine=e) for e in engines.ENGINES
+        inference.predict(network, image, tile=(32, 64), tta=["0", "mirror_90"], engine=e) for e in engines.ENGINES
     )
     np.testing.assert_allclose(one, other, atol=1e-5)
     assert sys.modules["openvino_telemetry"] is None

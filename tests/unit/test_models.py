@@ -1,15 +1,17 @@
-"""The networks against the paper: parameters, shapes, receptive field."""
+"""The networks against their papers: parameters, shapes, receptive fields."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unetflow import models
+from unetflow import geometry, inference, models
+from unetflow.models.fcn import bilinear
+from unetflow.models.network import centre_crop, trimmed
 
 
-def parameters(**options):
-    return sum(p.numel() for p in models.build("unet", **options).parameters())
+def parameters(network="unet", **options):
+    return sum(p.numel() for p in models.build(network, **options).parameters())
 
 
 def test_parameter_counts_of_the_paper_and_the_release():
@@ -38,38 +40,119 @@ def test_released_variant_concatenates_upsampled_first():
     torch.testing.assert_close(seen[1][:, :4], seen[0])
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 90))
-def test_valid_shape_is_the_smallest_that_runs(depth, height, width):
-    network = models.build("unet", width=1, depth=depth).eval()
-    valid = network.valid_shape((height, width))
+SMALL = {
+    "unet 1": ("unet", {"width": 4, "depth": 1}),
+    "unet 3": ("unet", {"width": 4, "depth": 3}),
+    "unet summed": ("unet", {"width": 4, "depth": 2, "skips": "summed"}),
+    "sliding_window 65": ("sliding_window", {"width": 3, "hidden": 4, "window": 65}),
+    "sliding_window 95": ("sliding_window", {"width": 3, "hidden": 4}),
+    "hypercolumn": ("hypercolumn", {"width": 4, "depth": 3, "hidden": 4}),
+    "fcn8s": ("fcn8s", {"width": 1, "hidden": 3}),
+    "fcn16s": ("fcn16s", {"width": 1, "hidden": 3}),
+    "fcn32s": ("fcn32s", {"width": 1, "hidden": 3}),
+}
+
+
+@pytest.fixture(params=SMALL.values(), ids=SMALL)
+def small(request):
+    torch.manual_seed(0)
+    name, options = request.param
+    return models.build(name, **options).eval()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_valid_shape_is_the_smallest_that_runs(small, data):
+    least = small.valid_shape((1, 1))[0]
+    height, width = (data.draw(st.integers(1, least + 70)) for _ in range(2))
+    valid = small.valid_shape((height, width))
     assert all(v >= n for v, n in zip(valid, (height, width)))
     with torch.inference_mode():
-        assert network(torch.zeros(1, 1, *valid)).shape[-2:] == tuple(n - 2 * network.context for n in valid)
-    least = network.valid_shape((1, 1))[0]
-    assert all(v == least or v - network.stride < n for v, n in zip(valid, (height, width)))
+        assert small(torch.zeros(1, 1, *valid)).shape[-2:] == tuple(n - 2 * small.context for n in valid)
+    assert all(v == least or v - small.stride < n for v, n in zip(valid, (height, width)))
+    assert least - small.stride <= 2 * small.context < least
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_receptive_field_by_gradient(depth):
-    """What the output pixels see, over all places on the pooling grid: `context` pixels beyond themselves on every
+def test_receptive_field_by_gradient(small):
+    """What the output pixels see, over the places on the pooling grid: `context` pixels beyond themselves on every
     side, and beyond that only what shares a pooled block with these, less than one stride."""
-    torch.manual_seed(0)
-    network = models.build("unet", width=4, depth=depth).double().eval()
+    network = small.double()
     for module in network.modules():  # positive weights: no ReLU is dead
         if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             torch.nn.init.uniform_(module.weight, 0.1, 1.0)
     size = network.valid_shape((2 * network.context + 2 * network.stride,) * 2)[0]
-    up, down = np.zeros(network.stride, int), np.zeros(network.stride, int)
-    for _ in range(6):  # a pooling passes the gradient of its largest pixel only; other images show the other pixels
+    up, down = {}, {}
+    places = [at for at in range(network.stride) if network.stride <= 8 or at % 8 in (0, 7)]
+    for _ in range(3):  # a pooling passes the gradient of its largest pixel only; other images show the other pixels
         image = torch.rand(1, 1, size, size, dtype=torch.double, requires_grad=True)
         output = network(image)
-        for at in range(network.stride):
+        for at in places:
             (gradient,) = torch.autograd.grad(output[0, 0, at, at], image, retain_graph=True)
             rows = gradient[0, 0].abs().sum(1).nonzero().flatten() - (at + network.context)
-            up[at], down[at] = max(up[at], -int(rows.min())), max(down[at], int(rows.max()))
-    assert up.min() == down.min() == network.context
-    assert up.max() == down.max() == network.context + network.stride - 1
+            up[at], down[at] = max(up.get(at, 0), -int(rows.min())), max(down.get(at, 0), int(rows.max()))
+    assert min(up.values()) == min(down.values()) == network.context
+    assert max(up.values()) == max(down.values()) == network.context + network.stride - 1
+
+
+def test_tiles_of_every_network_dont_show(small):
+    """Tiles of one stride and a bit, against the whole image at once."""
+    image = np.random.default_rng(0).normal(size=(2 * 32 + 5, 3 * 32)).astype(np.float32)
+    whole = inference.predict(small, image, tile=(96, 96))
+    np.testing.assert_allclose(inference.predict(small, image, tile=(32, 64)), whole, atol=1e-5)
+    assert whole.std() > 0
+
+
+def test_all_windows_at_once_are_the_windows_one_by_one():
+    """The dense form of the pixel classifier gives what it gives for every window alone, as published."""
+    torch.manual_seed(0)
+    for window in geometry.WINDOWS:
+        network = models.build("sliding_window", window=window, width=5, hidden=6).eval()
+        image = torch.randn(1, 1, window + 9, window + 6)
+        windows = image[0, 0].unfold(0, window, 1).unfold(1, window, 1)
+        with torch.inference_mode():
+            dense = network(image)[0]
+            alone = network.one_by_one(windows.reshape(-1, 1, window, window)).T.reshape(dense.shape)
+        torch.testing.assert_close(dense, alone)
+        assert dense.shape == (2, 10, 7) and dense.std() > 0
+
+
+def test_parameters_of_the_pixel_classifier():
+    """Counted by hand: 48 maps, convolutions of 4, 5, 4, 4 pixels, 3 x 3 x 48 inputs to 200 units."""
+    weights = 48 * 16 + 48 * 48 * (25 + 16 + 16) + 9 * 48 * 200 + 200 * 2
+    biases = 4 * 48 + 200 + 2
+    assert parameters("sliding_window") == weights + biases
+
+
+def test_the_hypercolumn_is_a_classifier_of_concatenated_features():
+    torch.manual_seed(0)
+    network = models.build("hypercolumn", width=3, depth=2, hidden=5).eval()
+    image, features = torch.randn(1, 1, *network.valid_shape((60, 70))), []
+    with torch.inference_mode():
+        x = image
+        for level, block in enumerate(network.down):
+            x = block(torch.nn.functional.max_pool2d(x, 2) if level else x)
+            enlarged = torch.nn.functional.interpolate(x, scale_factor=2**level, mode="bilinear")
+            features.append(centre_crop(enlarged, tuple(n - 2 * network.context for n in image.shape[-2:])))
+        weight = torch.cat([mix.weight for mix in network.mix], dim=1)
+        bias = sum(mix.bias for mix in network.mix)
+        hidden = torch.relu(torch.nn.functional.conv2d(torch.cat(features, dim=1), weight, bias))
+        torch.testing.assert_close(network(image), network.head(hidden))
+
+
+def test_the_trunk_of_fcn_is_that_of_vgg_16():
+    """14,714,688 parameters for three channels; with 4096 hidden ones 134 million in all."""
+    with torch.device("meta"):  # sizes alone
+        network = models.build("fcn8s", in_channels=3, classes=21)
+    assert sum(p.numel() for p in network.trunk.parameters()) == 14_714_688
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6) == 134
+
+
+@pytest.mark.parametrize("factor", [2, 8, 32])
+def test_enlarging_begins_as_bilinear_interpolation(factor):
+    x = torch.randn(1, 3, 6, 7)
+    enlarged = trimmed(bilinear(3, factor)(x), factor // 2)
+    expected = torch.nn.functional.interpolate(x, scale_factor=factor, mode="bilinear")
+    torch.testing.assert_close(enlarged, trimmed(expected, factor // 2))
 
 
 def test_weights_are_drawn_as_the_paper_says():
@@ -96,3 +179,7 @@ def test_unknown_names_are_refused():
         models.build("unet", norm="instance")
     with pytest.raises(ValueError, match="variant"):
         models.build("unet", variant="v6")
+    with pytest.raises(ValueError, match="window is 64; it must be one of 65, 95"):
+        models.build("sliding_window", window=64)
+    with pytest.raises(ValueError, match="can't be summed"):
+        models.build("unet", variant="phseg_v5", skips="summed")

@@ -6,6 +6,7 @@ from glob import glob
 
 from jsonschema import Draft202012Validator
 
+from . import geometry
 from .errors import InputError
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -19,7 +20,24 @@ REFERENCES = (
     ("models", "prediction", "prediction"),
 )
 # Kept here, so that reading the configuration need not import torch; a test compares them with the classes.
-NETWORK_OPTIONS = {"unet": ("width", "depth", "variant", "norm", "dropout")}
+FCN_OPTIONS = ("width", "hidden", "norm", "dropout")
+NETWORK_OPTIONS = {
+    "unet": ("width", "depth", "variant", "norm", "dropout", "skips"),
+    "sliding_window": ("window", "width", "hidden", "dropout"),
+    "hypercolumn": ("width", "depth", "norm", "hidden"),
+    "fcn8s": FCN_OPTIONS,
+    "fcn16s": FCN_OPTIONS,
+    "fcn32s": FCN_OPTIONS,
+}
+# How the output lies on the input, by network, from its options.
+GEOMETRIES = {
+    "unet": lambda options: geometry.unet(options.get("depth", 4)),
+    "sliding_window": lambda options: geometry.sliding_window(options.get("window", 95)),
+    "hypercolumn": lambda options: geometry.hypercolumn(options.get("depth", 4)),
+    "fcn8s": lambda options: geometry.fcn(8),
+    "fcn16s": lambda options: geometry.fcn(16),
+    "fcn32s": lambda options: geometry.fcn(32),
+}
 
 
 def checked(config, schema):
@@ -146,13 +164,15 @@ def check_model(config, name):
     options = NETWORK_OPTIONS[model["network"]]
     for option in model["options"]:
         known(f"models/{name}/options", option, options)
-    stride = 2 ** model["options"].get("depth", 4)
-    least = 12 * stride - 7  # the smallest input with an output, 2 * context + 1
+    if "window" in model["options"]:
+        known(f"models/{name}/options/window", model["options"]["window"], geometry.WINDOWS)
+    layout = GEOMETRIES[model["network"]](model["options"])
+    stride, least = layout.stride, layout.valid_size(1)
     size = config["augmentations"][model["augmentation"]]["input"]
-    if size < least + stride:
+    if size < least:
         raise InputError(
             f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
-            f"{least + stride} pixels; enlarge the input or lower the depth"
+            f"{least} pixels; enlarge the input or choose a network that sees less"
         )
     prediction = config["prediction"][model["prediction"]]
     for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):

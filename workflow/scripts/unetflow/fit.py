@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from . import symmetries
 from .engines import PRECISIONS, usable
 from .losses import LOSSES
-from .models import centre_crop
+from .models.network import centre_crop
 
 
 @dataclass(frozen=True)

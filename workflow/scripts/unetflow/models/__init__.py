@@ -1,0 +1,25 @@
+"""Networks by name: the U-Net and the methods that its paper compares it with."""
+
+from .fcn import FCN8s, FCN16s, FCN32s
+from .hypercolumn import Hypercolumn
+from .sliding_window import SlidingWindow
+from .unet import UNet
+
+MODELS = {
+    "unet": UNet,
+    "sliding_window": SlidingWindow,
+    "hypercolumn": Hypercolumn,
+    "fcn8s": FCN8s,
+    "fcn16s": FCN16s,
+    "fcn32s": FCN32s,
+}
+
+
+def build(name, in_channels=1, classes=2, **options):
+    """The network called ``name`` with fresh weights; ``options`` are those of its class.
+
+    Raises ValueError for a name that is not in ``MODELS`` and for options out of range.
+    """
+    if name not in MODELS:
+        raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
+    return MODELS[name](in_channels=in_channels, classes=classes, **options)

@@ -1,0 +1,92 @@
+"""What all networks share: where the output lies on the input, convolutions, first weights."""
+
+import math
+
+import torch
+from torch import nn
+
+NORMS = {"none": lambda channels: nn.Identity(), "batch": nn.BatchNorm2d}
+
+
+class Network(nn.Module):
+    """A network without padding: images ``float32[n, in_channels, y, x]`` to logits ``float32[n, classes, y', x']``.
+
+    ``context`` (pixels lost per side), ``stride`` (input offsets that are multiples of it leave the result unchanged)
+    and ``valid_shape`` say how the output lies on the input, after a `geometry.Geometry`.
+    """
+
+    def __init__(self, geometry, classes):
+        super().__init__()
+        self.geometry, self.classes = geometry, classes
+
+    @property
+    def context(self):
+        return self.geometry.context
+
+    @property
+    def stride(self):
+        return self.geometry.stride
+
+    def valid_shape(self, shape):
+        """Smallest input shape ``(y, x)`` not below ``shape`` that gives at least one output pixel."""
+        return tuple(map(self.geometry.valid_size, shape))
+
+
+def one_of(name, value, known):
+    """Raise ValueError unless ``value`` of the option ``name`` is one of ``known``."""
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, known))}")
+
+
+class ExactConv2d(nn.Conv2d):
+    """A convolution that stays in float32 where the network runs in bfloat16.
+
+    The first and the last of a network are such: what is rounded there shows most in the probabilities, and there is
+    little to compute (docs/log.md).
+    """
+
+    def forward(self, x):
+        if x.is_meta:  # no data: only sizes are asked for, and autocast knows no such device
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
+class Block(nn.Sequential):
+    """``count`` unpadded 3x3 convolutions (the first as ``first``), each followed by the normalisation and a ReLU."""
+
+    def __init__(self, in_channels, channels, norm="none", count=2, first=nn.Conv2d):
+        layers = []
+        for k in range(count):
+            kind, before = (nn.Conv2d, channels) if k else (first, in_channels)
+            layers += [kind(before, channels, 3), NORMS[norm](channels), nn.ReLU(inplace=True)]
+        super().__init__(*layers)
+
+
+def contracting_path(in_channels, channels, norm, counts):
+    """A `Block` per level with ``channels`` of each; 2x2 max-poolings belong between them."""
+    return nn.ModuleList(
+        Block(before, after, norm, count, nn.Conv2d if level else ExactConv2d)
+        for level, (before, after, count) in enumerate(zip([in_channels, *channels], channels, counts))
+    )
+
+
+def initialise(module):
+    """Gaussian weights of std sqrt(2 / fan_in) and biases 0 (section 3 of the paper)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        kernel = module.kernel_size[0] * module.kernel_size[1]
+        # Kernel and stride of the up-convolution are both 2: one input pixel reaches each output pixel.
+        taps = 1 if isinstance(module, nn.ConvTranspose2d) else kernel
+        nn.init.normal_(module.weight, std=math.sqrt(2 / (module.in_channels * taps)))
+        nn.init.zeros_(module.bias)
+
+
+def centre_crop(array, shape):
+    """Central ``shape`` of the last two axes; works on tensors and arrays alike."""
+    top, left = ((have - want) // 2 for have, want in zip(array.shape[-2:], shape))
+    return array[..., top : top + shape[0], left : left + shape[1]]
+
+
+def trimmed(array, margin):
+    """``array[..., y, x]`` without ``margin`` pixels on every side; a graph traced from it fits any shape."""
+    return array[..., margin:-margin, margin:-margin] if margin else array
