@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import KDTree
 
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "workflow/scripts")]
 
 import prediction  # noqa: E402
+from unetflow import models  # noqa: E402
 from unetflow.metrics import isbi2012  # noqa: E402
 from unetflow.weights import weight_map  # noqa: E402
 
@@ -64,6 +66,22 @@ def in_turn(*functions, rounds=ROUNDS):
     return np.median(times[1:], axis=0)
 
 
+def pixel_classifier():
+    """The 2012 network on sliding windows: all windows of 32 x 32 pixels at once, against one after the other."""
+    torch.set_num_threads(1)
+    network = models.build("sliding_window").eval()
+    size = 32 + 2 * network.context
+    image = torch.randn(1, 1, size, size)
+    windows = image[0, 0].unfold(0, 2 * network.context + 1, 1).unfold(1, 2 * network.context + 1, 1)
+
+    @torch.inference_mode()
+    def one_by_one():
+        for row in windows:
+            network.one_by_one(row[:, None])
+
+    return "pixel classifier, 32 x 32 pixels", torch.inference_mode()(lambda: network(image)), one_by_one
+
+
 def probability_map(labels, noise, seed=0):
     """A blurred, noisy map of ``labels`` > 0, as a network in training gives."""
     rng = np.random.default_rng(seed)
@@ -92,6 +110,12 @@ def main():
         ours_s, peer_s = in_turn(ours, peer)
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
+    name, at_once, one_by_one = pixel_classifier()
+    ours_s, peer_s = in_turn(at_once, one_by_one, rounds=3)
+    rows.append((name, ours_s, peer_s, "its windows one by one", peer_s / ours_s, "s CPU"))
+    print(
+        f"{name}: {ours_s:.2f} s, its windows one by one {peer_s:.2f} s, {peer_s / ours_s:.0f} times faster", flush=True
+    )
     for name, ours_s, peer_s, peer_name in prediction.rows(partial(in_turn, rounds=3)):
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
