@@ -16,7 +16,7 @@ from segment import segment_slices
 from train import starting_network
 from unetflow import modelfile, models
 from unetflow.errors import InputError
-from unetflow.inference import predict
+from unetflow.inference import predict, predict_as
 from unetflow.stacks import Prediction, Samples, Volume
 from unetflow.weights import separate_touching, weight_map
 from weight_map import weight_maps
@@ -38,9 +38,16 @@ AUGMENTATION = {
     "contrast": 0.1,
     "brightness": 0.1,
     "noise": 0.1,
+    "border": "mirror",
     "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
 }
-PREDICTION = {"tile": [32, 32], "symmetries": ["0", "90"], "precision": "float32", "engine": "torch"}
+PREDICTION = {
+    "tile": [32, 32],
+    "symmetries": ["0", "90"],
+    "precision": "float32",
+    "engine": "torch",
+    "border": "mirror",
+}
 IDS = {"dataset": "cells", "fold": "0", "model": "tiny", "seed": 0}
 
 
@@ -130,13 +137,13 @@ def test_interrupted_prediction_goes_on_and_checks_what_it_finds(folder, tmp_pat
 
     straight, calls = predicted(folder, tmp_path / "straight.zarr"), []
 
-    def failing(network, image, *arguments):
+    def failing(options, network, image):
         calls.append(1)
         if len(calls) == 2:
             raise RuntimeError("power cut")
-        return predict(network, image, *arguments)
+        return predict_as(options, network, image)
 
-    monkeypatch.setattr(script, "predict", failing)
+    monkeypatch.setattr(script, "predict_as", failing)
     with pytest.raises(RuntimeError):
         predicted(folder, tmp_path / "p.zarr")
     result = predicted(folder, tmp_path / "p.zarr")

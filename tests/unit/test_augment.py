@@ -15,6 +15,7 @@ OPTIONS = {
     "contrast": 0.0,
     "brightness": 0.0,
     "noise": 0.0,
+    "border": "mirror",
     "elastic": {"form": "grid", "grid": 3, "sigma": 5.0},
 }
 
@@ -82,6 +83,16 @@ def test_identity_leaves_the_image_and_mirrors_its_border():
     start = drawn(options, shape=(15, 15)) | {"centre": [7, 7]}
     result, _, _ = augment.sample(start, options, image, image.astype(np.uint8), image)
     np.testing.assert_allclose(result, np.pad(image, 3, mode="reflect"), atol=1e-4)
+
+
+def test_zero_border_leaves_nothing_to_learn_beyond_the_image():
+    options = OPTIONS | {"rotation": 0.0, "mirror": False, "scale": 0.0, "elastic": {"form": "none"}, "input": 21}
+    options |= {"border": "zero", "brightness": 0.3}
+    image = np.arange(1.0, 226).reshape(15, 15)
+    start = drawn(options, shape=(15, 15)) | {"centre": [7, 7], "brightness": 0.3}
+    result, _, weight = augment.sample(start, options, image, image.astype(np.uint8), image)
+    np.testing.assert_allclose(weight, np.pad(image, 3), atol=1e-4)
+    np.testing.assert_allclose(result, np.pad(image * start["contrast"] + 0.3, 3), atol=1e-3)
 
 
 def test_rotation_turns_about_the_centre():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from unetflow import fit, models
 from unetflow.fit import Recipe, Training, largest_valid, learning_rate
-from unetflow.losses import weighted_cross_entropy
+from unetflow.losses import balanced_sample, weighted_cross_entropy
 
 
 def small(seed=0):
@@ -114,6 +114,30 @@ def test_clipped_gradients_move_the_weights_no_further(tmp_path):
         return torch.stack(steps).norm().item()
 
     assert moved(0.01) == pytest.approx(0.01, rel=1e-3) and moved(None) > 0.02
+
+
+def test_balanced_pixels_are_as_many_of_either_class_and_known_ones_only():
+    rng = np.random.default_rng(0)
+    target = (rng.random((2, 30, 30)) < 0.1).astype(np.uint8)
+    weight = np.where(rng.random(target.shape) < 0.7, 2.0, 0.0).astype(np.float32)
+    drawn = balanced_sample(target, weight, 60, np.random.default_rng(1))
+    for k in range(2):
+        for label in (0, 1):
+            assert (drawn[k][target[k] == label] > 0).sum() == 30
+    assert ((drawn == weight) | (drawn == 0)).all()
+    few = balanced_sample(target, weight, 4000, np.random.default_rng(1))
+    np.testing.assert_array_equal(few, weight)
+
+
+def test_training_on_balanced_pixels_learns_and_resumes(tmp_path):
+    recipe = Recipe(**{**RECIPE.__dict__, "pixels": 50})
+    straight = trained(recipe, tmp_path / "straight")
+    trained(recipe, tmp_path / "broken", stop_after=6)
+    assert state_bytes(trained(recipe, tmp_path / "broken")) == state_bytes(straight)
+    assert state_bytes(straight) != state_bytes(trained(RECIPE, tmp_path / "all"))
+    recipe = Recipe(steps=60, optimizer="adamw", learning_rate=0.01, pixels=50, validate_every=10)
+    run = trained(recipe, tmp_path / "c")
+    assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
 
 
 def test_bfloat16_learns_too(tmp_path, monkeypatch):

@@ -63,6 +63,24 @@ def test_average_over_symmetries_equals_the_average_of_turned_images(network):
     np.testing.assert_allclose(inference.predict(network, image, tta=names), mean, atol=1e-5)
 
 
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_zero_border_is_the_mean_grey_value_and_tiles_dont_show(network, data):
+    shape = data.draw(st.integers(1, 50)), data.draw(st.integers(1, 50))
+    tile = tuple(4 * data.draw(st.integers(1, 15)) for _ in range(2))
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    wide = np.pad(image, 2 * network.context)
+    mean, network.normalisation = 100, (100.0, 1.0)
+    try:
+        result = inference.predict(network, image + mean, tile=tile, border="zero")
+    finally:
+        del network.normalisation
+    inner = slice(2 * network.context, -2 * network.context)
+    aligned = -2 * network.context % network.stride == 0
+    assert aligned
+    np.testing.assert_allclose(result, whole(network, wide)[:, inner, inner], atol=2e-5)
+
+
 def test_stacks_and_normalisation(network):
     stack = np.random.default_rng(0).integers(0, 255, (3, 21, 17), np.uint8)
     network.normalisation = (100.0, 50.0)

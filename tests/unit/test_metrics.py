@@ -95,6 +95,14 @@ def test_seg_and_det_by_hand():
     assert ctc.seg(reference, result) == pytest.approx((0.75 + 0) / 2)
     assert ctc.det(reference, result) == pytest.approx(1 - (10 + 2) / 20)
     assert ctc.op_csb(reference, result) == pytest.approx((0.375 + 0.4) / 2)
+    assert ctc.op_csb(reference, result, markers=result) == pytest.approx((0.375 + 1) / 2)
+
+
+def test_what_was_found_where_nothing_is_known_is_no_false_positive():
+    reference, result = np.zeros((6, 6), int), np.zeros((6, 6), int)
+    reference[:, 4:], reference[1:3, 1:3], result[1:3, 1:3] = IGNORE, 1, 1
+    result[:, 5], result[4, 3:] = 2, 3
+    assert ctc.det(reference, result) == pytest.approx(0.9), "the third object reaches into what is known"
 
 
 def test_slices_of_different_sizes_make_a_stack():

@@ -70,9 +70,24 @@ def test_ctc_frames_with_gold_truth_and_unknown_background(tmp_path):
         write(tmp_path / "01_GT/TRA" / f"man_track{frame}.tif", tracked)
     write(tmp_path / "01" / "t006.tif", image(9, 9))
     complete, partial = read_ctc(tmp_path, {})
+    np.testing.assert_array_equal(partial.markers, markers)
     assert (complete.name, complete.group) == ("01/t005", "01")
     np.testing.assert_array_equal(complete.labels, labels)
     assert set(np.unique(partial.labels)) == {IGNORE, 1}, "a cell has no outline, so background is unknown"
+
+
+def test_ctc_cells_outside_the_field_of_interest_are_unknown(tmp_path):
+    labels = np.zeros((9, 9), np.uint16)
+    labels[0:4, 1:4] = 1
+    write(tmp_path / "01" / "t000.tif", image(9, 9))
+    write(tmp_path / "01_GT/SEG/man_seg000.tif", labels)
+    write(tmp_path / "01_GT/TRA/man_track000.tif", labels)
+    (one,) = read_ctc(tmp_path, {"margin": 2})
+    expected = np.full((9, 9), IGNORE)
+    expected[2:7, 2:7] = 0
+    expected[0:4, 1:4] = 1
+    np.testing.assert_array_equal(one.labels, expected)
+    np.testing.assert_array_equal(one.markers, expected)
 
 
 def test_ctc_real_sets():

@@ -14,7 +14,10 @@ def evaluate(volume, prediction, segmentation, table, names, ids):
     volume = Volume(volume)
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
-    labels = {name: volume.labels(name) for name in slices}
+    truth = {
+        "labels": {name: volume.labels(name) for name in slices},
+        "markers": {name: volume.markers(name) for name in slices},
+    }
     results = {
         "probability": {name: found["probability"].probability(name) for name in slices},
         "segmentation": {name: found["segmentation"].labels(name) for name in slices},
@@ -23,7 +26,8 @@ def evaluate(volume, prediction, segmentation, table, names, ids):
     for number, name in enumerate(names, 1):
         metric = METRICS[name]
         for image, members in [(one, [one]) for one in slices] + [("all", slices)] * bool(slices):
-            value = metric.function([labels[m] for m in members], [results[metric.of][m] for m in members])
+            first, *others = ([truth[kind][m] for m in members] for kind in metric.truth)
+            value = metric.function(first, [results[metric.of][m] for m in members], *others)
             rows.append({**ids, "image": image, "metric": name, "value": value})
         progress(number)
     write_metrics(rows, table)

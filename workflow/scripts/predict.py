@@ -6,7 +6,7 @@ import torch
 import zarr
 from unetflow import jobs, modelfile
 from unetflow.errors import InputError
-from unetflow.inference import predict
+from unetflow.inference import predict_as
 from unetflow.ngff import create_image
 from unetflow.shards import CLASSES
 from unetflow.stacks import Volume, read_split
@@ -30,8 +30,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
         for z, name in enumerate(names):
             height, width = volume.shape(name)
             if not journal.holds(name, array[:, z, :height, :width].tobytes()):
-                how = (options["tile"], options["symmetries"], options["precision"], options["engine"])
-                probability = predict(network, volume.image(name), *how)
+                probability = predict_as(options, network, volume.image(name))
                 array[:, z, :height, :width] = probability
                 journal.note(name, probability.tobytes())
             progress(z + 1)

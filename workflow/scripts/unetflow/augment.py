@@ -79,18 +79,18 @@ def draw(rng, options, known):
 def sample(drawn, options, image, target, weight):
     """One training sample of ``options["input"]`` x ``options["input"]`` pixels.
 
-    image float[y, x] (normalised: mean 0, sd 1), target uint8[y, x], weight float[y, x] of a whole slice; borders
-    are mirrored. Image values are interpolated cubically, targets by nearest neighbour, weights linearly: the weight
+    image float[y, x] (normalised: mean 0, sd 1), target uint8[y, x], weight float[y, x] of a whole slice; beyond its
+    borders they are mirrored or, with ``options["border"]`` "zero", image and weight are 0. Image values are interpolated cubically, targets by nearest neighbour, weights linearly: the weight
     map is carried along rather than computed anew, so that it stays tied to the true distances between cells.
     """
     shape = (options["input"], options["input"])
     at = coordinates(shape, drawn, displacement(shape, drawn, options["elastic"]))
-    grey = warp(image.astype(np.float32), at, cv2.INTER_CUBIC)
-    return (
-        vary_grey(grey, drawn),
-        warp(target, at, cv2.INTER_NEAREST),
-        np.maximum(warp(weight.astype(np.float32), at, cv2.INTER_LINEAR), 0),
-    )
+    grey = vary_grey(warp(image.astype(np.float32), at, cv2.INTER_CUBIC), drawn)
+    weight = np.maximum(warp(weight.astype(np.float32), at, cv2.INTER_LINEAR), 0)
+    if options["border"] == "zero":
+        inside = np.logical_and.reduce([(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape)])
+        grey, weight = (np.where(inside, a, np.float32(0)) for a in (grey, weight))
+    return grey, warp(target, at, cv2.INTER_NEAREST), weight
 
 
 def displacement(shape, drawn, elastic):

@@ -53,8 +53,11 @@ def check_image(one):
 def check_labels(one, ignore):
     """Labels of one slice as int32[y, x]."""
     labels, name = one.labels, one.name
-    if labels.shape != one.image.shape:
-        raise InputError(f"labels of {name} are {labels.shape} but the image is {one.image.shape}; they must be equal")
+    for kind, array in (("labels", labels), ("markers", labels if one.markers is None else one.markers)):
+        if array.shape != one.image.shape:
+            raise InputError(
+                f"{kind} of {name} are {array.shape} but the image is {one.image.shape}; they must be equal"
+            )
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"labels of {name} are not whole numbers; export them as integers, not as probabilities")
     labels = labels.astype(np.int64)

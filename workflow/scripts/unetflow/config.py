@@ -144,13 +144,22 @@ def check_volumes(config):
                         f"config: runs apply {model} to the volume {volume} both from {wanted[volume, model]} and from "
                         f"{training}; keep one, or give the recipe two names"
                     )
-    for volume, _ in wanted:
-        entry = config["volumes"][volume]
-        for key, part in (("path", entry), ("truth/path", entry["truth"])):
-            if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
-                raise InputError(
-                    f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it"
-                )
+    for volume, model in wanted:
+        check_volume(config, volume, model)
+
+
+def check_volume(config, volume, model):
+    """Raise InputError if a local volume isn't there, or if something that only data sets have is asked of it."""
+    entry = config["volumes"][volume]
+    for key, part in (("path", entry), ("truth/path", entry["truth"])):
+        if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
+            raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
+    prediction = config["models"][model]["prediction"]
+    if config["prediction"][prediction]["border"] != "mirror":
+        raise InputError(
+            f"config: prediction/{prediction}/border is 'zero', but {model} is applied to the volume {volume}, and "
+            f"volumes are always mirrored; give the model another prediction entry"
+        )
 
 
 def made_here_or_remote(path):

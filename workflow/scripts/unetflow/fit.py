@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from . import symmetries
 from .engines import PRECISIONS, usable
-from .losses import LOSSES
+from .losses import LOSSES, balanced_sample
 from .models.network import centre_crop
 
 
@@ -36,6 +36,7 @@ class Recipe:
     average: float = 0.0
     fix_norm: float = 0.1
     symmetries: bool = False
+    pixels: int | None = None
     precision: str = "float32"
     deterministic: bool = True
     keep: str = "last"
@@ -109,10 +110,12 @@ class Training:
         # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
         image = centre_crop(image, largest_valid(model, image.shape[-2:]))
         shape = tuple(n - 2 * model.context for n in image.shape[-2:])
-        image, target, weight = (
-            a.to(self.device) for a in (image, centre_crop(target, shape), centre_crop(weight, shape))
-        )
-        torch.manual_seed(int(np.random.default_rng([self.seed, self.step, 1]).integers(2**31)))  # dropout
+        target, weight = centre_crop(target, shape), centre_crop(weight, shape)
+        if recipe.pixels is not None:
+            drawn = balanced_sample(target.numpy(), weight.numpy(), recipe.pixels, self.rng(2))
+            weight = torch.from_numpy(drawn)
+        image, target, weight = (a.to(self.device) for a in (image, target, weight))
+        torch.manual_seed(int(self.rng(1).integers(2**31)))  # dropout
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -125,6 +128,10 @@ class Training:
         self.optimizer.step()
         self.update_average()
         return loss.item()
+
+    def rng(self, purpose):
+        """Random numbers of this step."""
+        return np.random.default_rng([self.seed, self.step, purpose])
 
     @torch.no_grad()
     def training_mode(self):

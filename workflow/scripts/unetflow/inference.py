@@ -50,7 +50,7 @@ class Predictor:
         return symmetries.undo(name, torch.softmax(self.logits(symmetries.apply(name, image)), dim=1))
 
 
-def predict(model, image, tile=None, tta=None, precision="float32", engine="torch"):
+def predict(model, image, tile=None, tta=None, precision="float32", engine="torch", border="mirror"):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
@@ -58,6 +58,7 @@ def predict(model, image, tile=None, tta=None, precision="float32", engine="torc
     model, tta, precision, engine : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
+    border : what lies beyond the image: "mirror" (the paper) or "zero", the mean of the data set.
 
     Returns
     -------
@@ -67,12 +68,19 @@ def predict(model, image, tile=None, tta=None, precision="float32", engine="torc
     """
     image = np.asarray(image)
     if image.ndim == 3:
-        return np.stack([predict(model, one, tile, tta, precision, engine) for one in image], axis=1)
+        return np.stack([predict(model, one, tile, tta, precision, engine, border) for one in image], axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
-    tile = tile or DEFAULT_TILE
-    window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model))
-    return predict_slice(Predictor(model, tta, precision, engine), window, image.shape, tile)
+    tile, predictor = tile or DEFAULT_TILE, Predictor(model, tta, precision, engine)
+    outside = predictor.mean if border == "zero" else None
+    window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model), outside)
+    return predict_slice(predictor, window, image.shape, tile)
+
+
+def predict_as(options, model, image):
+    """`predict` as ``options``, a `prediction` entry of the configuration, says."""
+    names = {"tile": "tile", "symmetries": "tta", "precision": "precision", "engine": "engine", "border": "border"}
+    return predict(model, image, **{argument: options[key] for key, argument in names.items()})
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):

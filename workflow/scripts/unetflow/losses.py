@@ -1,5 +1,6 @@
 """Losses by name: functions of (logits, target, weight)."""
 
+import numpy as np
 import torch
 
 
@@ -14,6 +15,22 @@ def weighted_cross_entropy(logits, target, weight):
     # Gathered by hand, because the library's cross-entropy of images has no deterministic form on GPUs.
     loss = -torch.log_softmax(logits.float(), dim=1).gather(1, target[:, None])[:, 0]
     return (weight * loss).sum() / weight.sum().clamp(min=1e-6)
+
+
+def balanced_sample(target, weight, count, rng):
+    """``weight`` float[n, y, x] of ``count`` pixels of each image, half of either class, drawn at random; 0 elsewhere.
+
+    target uint8[n, y, x]; only pixels with a positive weight are drawn, each at most once, so that a class with fewer
+    of them gives all it has. A network that sees all windows at once is trained by it on the same number of windows of
+    either class, as Ciresan et al. (NIPS 2012) do.
+    """
+    drawn = np.zeros(weight.shape, np.float32)
+    for kept, labels, given in zip(drawn, target, weight):
+        for label in (0, 1):
+            usable = np.flatnonzero((given > 0) & (labels == label))
+            chosen = rng.choice(usable, min(count // 2, usable.size), replace=False)
+            kept.flat[chosen] = given.flat[chosen]
+    return drawn
 
 
 LOSSES = {"weighted_cross_entropy": weighted_cross_entropy}

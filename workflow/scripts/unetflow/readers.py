@@ -42,9 +42,11 @@ def same_slices(one, other):
 def read_ctc(folder, options):
     """Cell Tracking Challenge: sequences 01, 02, ... with gold segmentation truth on some frames, which are read.
 
-    Where the tracking markers of a frame show cells that its segmentation leaves out, unlabelled pixels are unknown.
+    Their tracking markers are read as well. Where these show cells that the segmentation leaves out, unlabelled pixels
+    are unknown; and so are they outside the field of interest, ``options["margin"]`` pixels (0) off the image's border,
+    since cells that lie wholly there carry no annotation.
     """
-    slices = []
+    slices, margin = [], options.get("margin", 0)
     for truth in sorted(Path(folder).rglob("*_GT/SEG/man_seg*.tif")):
         frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
         if frame is None:
@@ -53,13 +55,24 @@ def read_ctc(folder, options):
         sequence = gold.name.removesuffix("_GT")
         image = read_image(gold.parent / sequence / f"t{number}.tif")
         labels = read_image(truth).astype(np.int32)
-        markers = gold / "TRA" / f"man_track{number}.tif"
-        if markers.is_file() and unannotated(read_image(markers), labels):
+        tracked = gold / "TRA" / f"man_track{number}.tif"
+        markers = read_image(tracked).astype(np.int32) if tracked.is_file() else None
+        if markers is not None and unannotated(markers, labels):
             labels[labels == 0] = IGNORE
-        slices.append(Slice(f"{sequence}/t{number}", sequence, image, labels))
+        for known in (labels, markers):
+            if known is not None:
+                known[outside(known.shape, margin) & (known == 0)] = IGNORE
+        slices.append(Slice(f"{sequence}/t{number}", sequence, image, labels, markers=markers))
     if not slices:
         raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
     return slices
+
+
+def outside(shape, margin):
+    """bool[y, x]: the pixels that are less than ``margin`` off the border."""
+    border = np.ones(shape, bool)
+    border[margin : shape[0] - margin, margin : shape[1] - margin] = False
+    return border
 
 
 def unannotated(markers, labels):

@@ -17,6 +17,7 @@ class Slice:
 
     image number[y, x]; labels int[y, x] (0 background, 1.. objects, `IGNORE` unknown) or None if not annotated;
     group: the stack, sequence or file it belongs to; part: "train", or "test" for official test images.
+    markers int[y, x]: a mark (0 = none) on every object, also on those without an outline; None if there are none.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Slice:
     image: np.ndarray
     labels: np.ndarray | None
     part: str = "train"
+    markers: np.ndarray | None = None
 
 
 class Volume:
@@ -57,6 +59,12 @@ class Volume:
             return None
         return self._slice("labels/truth/0", name)
 
+    def markers(self, name):
+        """int32[y, x] marks of all objects; the labels themselves where the data set has no marks of its own."""
+        if not self.meta["slices"][self.index[name]]["marked"]:
+            return self.labels(name)
+        return self._slice("labels/markers/0", name)
+
     def _slice(self, array, name):
         height, width = self.shape(name)
         return self.group[array][self.index[name], :height, :width]
@@ -67,6 +75,8 @@ def write_volume(path, slices, voxel_size, unit, mean, sd):
     canvas = (len(slices), *(max(one.image.shape[axis] for one in slices) for axis in (0, 1)))
     image = ngff.create_image(path, canvas, np.result_type(*(one.image for one in slices)), voxel_size, unit)
     truth = ngff.create_labels(path, "truth", canvas, voxel_size, unit)
+    if any(one.markers is not None for one in slices):
+        markers = ngff.create_labels(path, "markers", canvas, voxel_size, unit)
     for z, one in enumerate(slices):
         height, width = one.image.shape
         image[z, :height, :width] = one.image
@@ -74,6 +84,8 @@ def write_volume(path, slices, voxel_size, unit, mean, sd):
         if one.labels is not None:
             labels[:height, :width] = one.labels
         truth[z] = labels
+        if one.markers is not None:
+            markers[z, :height, :width] = one.markers
     zarr.open_group(path, mode="a").attrs["unetflow"] = {
         "mean": mean,
         "sd": sd,
@@ -87,6 +99,7 @@ def write_volume(path, slices, voxel_size, unit, mean, sd):
                 "part": one.part,
                 "shape": list(one.image.shape),
                 "annotated": one.labels is not None,
+                "marked": one.markers is not None,
             }
             for one in slices
         ],

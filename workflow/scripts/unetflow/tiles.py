@@ -58,7 +58,12 @@ def mirror_index(start, length, size):
     return np.minimum(index, 2 * (size - 1) - index)
 
 
-def read_window(image, start, shape):
-    """Window of ``image[y, x]`` at ``start`` of ``shape``, mirrored where it leaves the image."""
+def read_window(image, start, shape, outside=None):
+    """Window of ``image[y, x]`` at ``start`` of ``shape``, mirrored where it leaves the image, or ``outside`` there."""
     rows, columns = (mirror_index(s, n, size) for s, n, size in zip(start, shape, image.shape))
-    return image[np.ix_(rows, columns)]
+    window = image[np.ix_(rows, columns)]
+    if outside is None:
+        return window
+    y, x = (np.arange(s, s + n) for s, n in zip(start, shape))
+    inside = np.logical_and.outer((y >= 0) & (y < image.shape[0]), (x >= 0) & (x < image.shape[1]))
+    return np.where(inside, window, np.float32(outside))

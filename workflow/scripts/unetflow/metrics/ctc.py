@@ -1,7 +1,8 @@
 """Measures of the Cell Tracking Challenge (Maska et al. 2023, Nature Methods 20:1010): SEG, DET and their mean.
 
 Inputs are integer labels of the same frames, 0 = background: [y, x], [frame, y, x] or lists of [y, x]. A result object
-matches a reference object if it covers more than half of it.
+matches a reference object if it covers more than half of it. Where the reference is negative, nothing is known: a result
+object that lies wholly there does not count.
 """
 
 import numpy as np
@@ -36,9 +37,12 @@ def det(reference, result):
     return 1 - min(5 * splits + 10 * misses + false_positives, 10 * objects) / (10 * objects)
 
 
-def op_csb(reference, result):
-    """Overall performance of the cell segmentation benchmark: the mean of `seg` and `det`."""
-    return (seg(reference, result) + det(reference, result)) / 2
+def op_csb(reference, result, markers=None):
+    """Overall performance of the cell segmentation benchmark: the mean of `seg` and `det`.
+
+    markers : what `det` compares with, if it is another truth than the outlines.
+    """
+    return (seg(reference, result) + det(reference if markers is None else markers, result)) / 2
 
 
 class _Overlaps:
@@ -49,7 +53,8 @@ class _Overlaps:
         result_ids, columns = np.unique(result, return_inverse=True)
         shape = (len(reference_ids), len(result_ids))
         table = np.bincount(rows.ravel() * shape[1] + columns.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
-        rows, columns = reference_ids > 0, result_ids > 0  # unknown pixels (negative) are no object either
+        rows = reference_ids > 0
+        columns = (result_ids > 0) & table[reference_ids >= 0].any(axis=0)
         self.shared = table[np.ix_(rows, columns)]
         self.reference_sizes = table.sum(axis=1)[rows]
         self.result_sizes = table.sum(axis=0)[columns]

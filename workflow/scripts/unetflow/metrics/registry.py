@@ -6,11 +6,16 @@ from . import ctc, isbi2012, overlap
 
 
 class Metric(NamedTuple):
-    """``function(labels, found)``, with ``found`` the probability or the segmentation; ``best``: its perfect value."""
+    """``function(truth, found)`` or, of two truths, ``function(truth, found, other_truth)``; ``best``: its perfect value.
+
+    of : "probability" or "segmentation", what is found. truth : "labels" and "markers", which are on every object, also
+    on those without an outline.
+    """
 
     function: callable
     of: str
     best: float
+    truth: tuple = ("labels",)
 
 
 METRICS = {
@@ -22,6 +27,6 @@ METRICS = {
     "iou": Metric(overlap.iou, "probability", 1.0),
     "dice": Metric(overlap.dice, "probability", 1.0),
     "seg": Metric(ctc.seg, "segmentation", 1.0),
-    "det": Metric(ctc.det, "segmentation", 1.0),
-    "op_csb": Metric(ctc.op_csb, "segmentation", 1.0),
+    "det": Metric(ctc.det, "segmentation", 1.0, ("markers",)),
+    "op_csb": Metric(ctc.op_csb, "segmentation", 1.0, ("labels", "markers")),
 }

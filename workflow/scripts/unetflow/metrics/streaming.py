@@ -5,7 +5,6 @@ What is kept is one number per pair of a true object and a found one that share 
 
 import numpy as np
 
-from .. import IGNORE
 from .isbi2012 import information_score, rand_f_score
 
 MANY = 2_000_000  # pairs that may wait until they are added up
@@ -23,11 +22,10 @@ class Counts:
 
         part : objects of the truth in different parts (slices, where objects are two-dimensional) are different ones.
         """
-        known = truth != IGNORE
         self.tp += int((foreground & (truth > 0)).sum())
         self.fp += int((foreground & (truth == 0)).sum())
         self.fn += int((~foreground & (truth > 0)).sum())
-        true_ids, rows = np.unique(np.where(known, truth, 0), return_inverse=True)
+        true_ids, rows = np.unique(truth, return_inverse=True)
         found_ids, columns = np.unique(found, return_inverse=True)
         keys, counts = np.unique(rows.ravel() * len(found_ids) + columns.ravel(), return_counts=True)
         row, column = np.divmod(keys, len(found_ids))
@@ -97,7 +95,7 @@ class Counts:
         union = object_size + result_size[inside] - count[inside]
         seg = float((count[inside] / union)[match].sum() / total)
         matches = np.unique(found[inside][match], return_counts=True)[1]
-        results = len(np.unique(found[found > 0]))
+        results = len(np.unique(found[(found > 0) & (truth >= 0)]))  # what lies in the unknown doesn't count
         errors = 5 * (matches - 1).sum() + 10 * (total - match.sum()) + (results - len(matches))
         det = float(1 - min(errors, 10 * total) / (10 * total))
         return {"seg": seg, "det": det, "op_csb": (seg + det) / 2}
