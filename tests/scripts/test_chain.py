@@ -195,6 +195,29 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     np.testing.assert_allclose(table["value"], perfect, atol=1e-12)
 
 
+def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path, monkeypatch):
+    import choose_segmentation as script
+
+    volume, seen = Volume(folder / "volume.zarr"), []
+
+    def truth_on_a_haze(options, network, image):
+        name = next(n for n in volume.names if np.array_equal(volume.image(n), image))
+        seen.append(name)
+        inside = volume.labels(name) > 0
+        return np.stack([np.where(inside, 0.3, 0.6), np.where(inside, 0.7, 0.4)])
+
+    monkeypatch.setattr(script, "predict_as", truth_on_a_haze)
+    options = {"threshold": 0.9, "connectivity": 1, "dimensions": 2, "reach": 64}
+    options["choose"] = {"metric": "seg", "among": {"threshold": [0.35, 0.5, 0.8], "min_size": [0, 10**6]}}
+    paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
+    outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
+    script.choose_segmentation(*paths, *outputs, "0", PREDICTION, options, "cpu")
+    assert json.loads(outputs[0].read_text()) == {"threshold": 0.5, "connectivity": 1, "min_size": 0}
+    trials = pd.read_csv(outputs[1])
+    assert len(trials) == 6 and trials["score"].idxmax() == 2
+    assert seen == split(folder, "validation")
+
+
 def test_collecting_does_not_depend_on_the_order(tmp_path):
     for k in "ba":
         pd.DataFrame({"image": [k], "value": ["0.10"]}).to_csv(tmp_path / f"{k}.csv", index=False)

@@ -95,6 +95,12 @@ MISTAKES = {
         {"dataset": "synthetic_em", "models": ["small"], "folds": [1], "volumes": ["synthetic_volume"]},
         "runs apply small to the volume synthetic_volume both from",
     ),
+    "a choice without labels": (
+        "segmentation/em/choose",
+        {"among": {"threshold": [0.4, 0.6]}},
+        "the volume synthetic_volume uses that entry; give the volume one with fixed values",
+    ),
+    "a volume without mirrors": ("prediction/paper/border", "zero", "volumes are always mirrored"),
     "block that shows": ("prediction/paper/block", [8, 1000, 1022], "prediction/paper/block"),
     "network options": ("models/small/options", {"widht": 8}, "models/small/options"),
     "too small an input": ("augmentations/quick/input", 60, "augmentations/quick/input is 60"),

@@ -39,7 +39,7 @@ def test_runtime_names_every_measured_job(finished):
     table = pd.read_csv(finished.folder / "results/runtime.csv")
     assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
     jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 1, "predict": 1, "segment": 1, "evaluate": 1}
-    jobs |= {"predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
+    jobs |= {"choose_segmentation": 1, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
     assert table["rule"].value_counts().to_dict() == jobs
     assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
 
@@ -114,7 +114,7 @@ def test_touching_every_source_plans_nothing(finished):
 
 AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "compare_with_paper", "show_table"}
 OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
-AFTER_SEGMENT = AFTER_EVALUATE | {"segment", "plot_prediction"} | OF_OBJECTS
+AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
 AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
@@ -126,7 +126,7 @@ VOLUME |= {"collect_metrics", "collect_runtime", "show_table", "compare_with_pap
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
-    "segmentation": ({"segmentation": {"em": {"min_size": 3}}}, AFTER_SEGMENT),
+    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}}, AFTER_SEGMENT),
     "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
     "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),

@@ -109,6 +109,12 @@ def segmentation_of_dataset(wildcards):
     return config["segmentation"][config["datasets"][wildcards.dataset]["segmentation"]]
 
 
+def choice_of_segmentation(wildcards):
+    """The file that holds the options of segmentation, if they are chosen on the training part; a list."""
+    chosen = "results/{dataset}/{fold}/{model}/segmentation.json"
+    return [chosen.format(**wildcards)] if segmentation_of_dataset(wildcards)["choose"] else []
+
+
 def metrics_of_dataset(wildcards):
     return config["metrics"][config["datasets"][wildcards.dataset]["metrics"]]
 

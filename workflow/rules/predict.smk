@@ -23,10 +23,38 @@ rule predict:
         "../scripts/predict.py"
 
 
+rule choose_segmentation:
+    """Choose how to cut probabilities into objects, on slices of the training part."""
+    input:
+        volume="results/{dataset}/volume.zarr",
+        splits="results/{dataset}/splits.json",
+        model="results/{dataset}/{fold}/{model}/model.safetensors",
+        description="results/{dataset}/{fold}/{model}/model.json",
+    output:
+        chosen="results/{dataset}/{fold}/{model}/segmentation.json",
+        trials="results/{dataset}/{fold}/{model}/segmentation_trials.csv",
+    log:
+        "logs/choose_segmentation/{dataset}/{fold}/{model}.log",
+    benchmark:
+        "benchmarks/jobs/choose_segmentation/{dataset}/{fold}/{model}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+    params:
+        code=code("choose_segmentation.py"),
+        prediction=prediction_of_model,
+        segmentation=segmentation_of_dataset,
+    script:
+        "../scripts/choose_segmentation.py"
+
+
 rule segment:
     """Objects from probabilities."""
     input:
         prediction="results/{dataset}/{fold}/{model}/prediction.zarr",
+        chosen=choice_of_segmentation,
     output:
         segmentation=directory("results/{dataset}/{fold}/{model}/segmentation.zarr"),
     log:

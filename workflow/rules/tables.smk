@@ -84,6 +84,8 @@ def benchmarks_of_runs():
             model,
             device_file=f"{folder}/prediction.zarr/zarr.json",
         )
+        if config["segmentation"][config["datasets"][dataset]["segmentation"]]["choose"]:
+            add("choose_segmentation", dataset, fold, model)
         add("segment", dataset, fold, model)
         add("evaluate", dataset, fold, model)
     for volume, model in volumes_of_runs():

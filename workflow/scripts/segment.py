@@ -1,37 +1,36 @@
 """Objects from the probabilities of a fold's test slices."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import zarr
 from unetflow import jobs
 from unetflow.ngff import create_image
-from unetflow.objects import segment
+from unetflow.objects import segment, slice_options
 from unetflow.stacks import Prediction
 
 
 def segment_slices(prediction, segmentation, options):
-    """Write ``segmentation``, an OME-Zarr int32[z, y, x] with objects numbered per slice; ``options`` of the entry."""
+    """Write ``segmentation``, an OME-Zarr int32[z, y, x] with objects numbered per slice; ``options`` for `segment`."""
     source = Prediction(prediction)
     with jobs.made_whole(segmentation) as path:
         array = create_image(path, source.array.shape[1:], np.int32, source.voxel_size, source.unit)
         counts = []
         for z, name in enumerate(source.names):
             height, width = source.shape(name)
-            labels = segment(source.probability(name), **slice_options(options))
+            labels = segment(source.probability(name), **options)
             array[z, :height, :width] = labels
             counts.append(int(labels.max(initial=0)))
         zarr.open_group(path, mode="a").attrs["unetflow"] = {"slices": source.meta["slices"], "objects": counts}
     jobs.log.info(f"{sum(counts)} objects in {len(counts)} slices")
 
 
-def slice_options(options):
-    """Those that a single slice knows."""
-    return {key: value for key, value in options.items() if key not in ("dimensions", "reach")}
-
-
 if __name__ == "__main__":
     with jobs.job(snakemake):
+        chosen = snakemake.input.chosen
         segment_slices(
             prediction=snakemake.input.prediction,
             segmentation=snakemake.output.segmentation,
-            options=snakemake.params.segmentation,
+            options=json.loads(Path(chosen[0]).read_text()) if chosen else slice_options(snakemake.params.segmentation),
         )

@@ -80,8 +80,9 @@ def sample(drawn, options, image, target, weight):
     """One training sample of ``options["input"]`` x ``options["input"]`` pixels.
 
     image float[y, x] (normalised: mean 0, sd 1), target uint8[y, x], weight float[y, x] of a whole slice; beyond its
-    borders they are mirrored or, with ``options["border"]`` "zero", image and weight are 0. Image values are interpolated cubically, targets by nearest neighbour, weights linearly: the weight
-    map is carried along rather than computed anew, so that it stays tied to the true distances between cells.
+    borders they are mirrored or, with ``options["border"]`` "zero", image and weight are 0. Image values are
+    interpolated cubically, targets by nearest neighbour, weights linearly: the weight map is carried along rather than
+    computed anew, so that it stays tied to the true distances between cells.
     """
     shape = (options["input"], options["input"])
     at = coordinates(shape, drawn, displacement(shape, drawn, options["elastic"]))

@@ -154,6 +154,11 @@ def check_volume(config, volume, model):
     for key, part in (("path", entry), ("truth/path", entry["truth"])):
         if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
             raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
+    if config["segmentation"][entry["segmentation"]]["choose"]:
+        raise InputError(
+            f"config: segmentation/{entry['segmentation']}/choose needs labelled slices to choose on, but the volume "
+            f"{volume} uses that entry; give the volume one with fixed values"
+        )
     prediction = config["models"][model]["prediction"]
     if config["prediction"][prediction]["border"] != "mirror":
         raise InputError(

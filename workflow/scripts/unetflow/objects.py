@@ -31,6 +31,11 @@ def segment(probability, threshold=0.5, connectivity=1, min_size=0, fill_holes=F
     return expand_labels(labels, grow) if grow else labels
 
 
+def slice_options(options):
+    """What `segment` takes of a `segmentation` entry of the configuration."""
+    return {key: value for key, value in options.items() if key not in ("dimensions", "reach", "choose")}
+
+
 def opposite(dimensions, connectivity):
     """Connectivity of the background where objects have ``connectivity``: what only corners shut in is a hole."""
     return dimensions if connectivity == 1 else 1

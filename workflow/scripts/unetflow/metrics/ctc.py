@@ -1,8 +1,8 @@
 """Measures of the Cell Tracking Challenge (Maska et al. 2023, Nature Methods 20:1010): SEG, DET and their mean.
 
 Inputs are integer labels of the same frames, 0 = background: [y, x], [frame, y, x] or lists of [y, x]. A result object
-matches a reference object if it covers more than half of it. Where the reference is negative, nothing is known: a result
-object that lies wholly there does not count.
+matches a reference object if it covers more than half of it. Where the reference is negative, nothing is known: a
+result object that lies wholly there does not count.
 """
 
 import numpy as np
@@ -43,6 +43,10 @@ def op_csb(reference, result, markers=None):
     markers : what `det` compares with, if it is another truth than the outlines.
     """
     return (seg(reference, result) + det(reference if markers is None else markers, result)) / 2
+
+
+# Each measure with what of the truth it looks at: outlines (labels), and markers, which are on every object.
+MEASURES = {"seg": (seg, ("labels",)), "det": (det, ("markers",)), "op_csb": (op_csb, ("labels", "markers"))}
 
 
 class _Overlaps:

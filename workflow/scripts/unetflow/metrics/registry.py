@@ -6,7 +6,7 @@ from . import ctc, isbi2012, overlap
 
 
 class Metric(NamedTuple):
-    """``function(truth, found)`` or, of two truths, ``function(truth, found, other_truth)``; ``best``: its perfect value.
+    """``function(truth, found)`` or, of two truths, ``function(truth, found, other)``; ``best``: its perfect value.
 
     of : "probability" or "segmentation", what is found. truth : "labels" and "markers", which are on every object, also
     on those without an outline.
@@ -26,7 +26,4 @@ METRICS = {
     "v_info": Metric(isbi2012.v_info, "probability", 1.0),
     "iou": Metric(overlap.iou, "probability", 1.0),
     "dice": Metric(overlap.dice, "probability", 1.0),
-    "seg": Metric(ctc.seg, "segmentation", 1.0),
-    "det": Metric(ctc.det, "segmentation", 1.0, ("markers",)),
-    "op_csb": Metric(ctc.op_csb, "segmentation", 1.0, ("labels", "markers")),
-}
+} | {name: Metric(function, "segmentation", 1.0, truth) for name, (function, truth) in ctc.MEASURES.items()}

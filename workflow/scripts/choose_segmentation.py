@@ -1,0 +1,58 @@
+"""Which way of cutting probabilities into objects does best on slices of the training part."""
+
+import json
+from itertools import product
+
+import pandas as pd
+from unetflow import jobs, modelfile
+from unetflow.inference import predict_as
+from unetflow.metrics import ctc
+from unetflow.objects import segment, slice_options
+from unetflow.stacks import Volume, read_split
+
+
+def choose_segmentation(volume, splits, model, chosen, trials, fold, prediction, options, device):
+    """Write ``chosen`` (JSON: the options for `objects.segment`) and ``trials`` (CSV: all that were tried, scored).
+
+    Tried on the fold's validation slices, on which the network was not trained, or on its training slices where it has
+    no validation slices; never on its test slices. prediction : the `prediction` entry. options : the `segmentation`
+    entry, whose ``choose`` names the metric and the values to try; of equally good ones the first is taken.
+    """
+    volume, split, network = Volume(volume), read_split(splits, fold), modelfile.load(model, device)
+    names = split["validation"] or split["train"]
+    function, truth = ctc.MEASURES[options["choose"]["metric"]]
+    probabilities = [predict_as(prediction, network, volume.image(name))[1] for name in names]
+    first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
+    candidates = list(combinations(options["choose"]["among"]))
+    rows, progress = [], jobs.Progress(len(candidates), "trial")
+    for number, candidate in enumerate(candidates, 1):
+        found = [segment(p, **slice_options(options | candidate)) for p in probabilities]
+        rows.append(candidate | {"score": function(first, found, *others)})
+        progress(number)
+    table = pd.DataFrame(rows)
+    best = int(table["score"].argmax())
+    table.to_csv(trials, index=False)
+    jobs.write_atomically(chosen, json.dumps(slice_options(options | candidates[best]), indent=2) + "\n")
+    told = ", ".join(f"{key} {value}" for key, value in candidates[best].items())
+    jobs.log.info(f"{told}: {options['choose']['metric']} {rows[best]['score']:.4g} on {len(names)} slices")
+
+
+def combinations(among):
+    """Every choice of one value for each key of a dict of lists."""
+    for values in product(*among.values()):
+        yield dict(zip(among, values))
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        choose_segmentation(
+            volume=snakemake.input.volume,
+            splits=snakemake.input.splits,
+            model=snakemake.input.model,
+            chosen=snakemake.output.chosen,
+            trials=snakemake.output.trials,
+            fold=snakemake.wildcards.fold,
+            prediction=snakemake.params.prediction,
+            options=snakemake.params.segmentation,
+            device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
+        )
