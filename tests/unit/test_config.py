@@ -104,6 +104,11 @@ MISTAKES = {
     "block that shows": ("prediction/paper/block", [8, 1000, 1022], "prediction/paper/block"),
     "network options": ("models/small/options", {"widht": 8}, "models/small/options"),
     "too small an input": ("augmentations/quick/input", 60, "augmentations/quick/input is 60"),
+    "too large an output": (
+        "training/quick/output",
+        200,
+        "samples of 288 pixels and augmentations/quick/input is",
+    ),
     "tile that shows": ("prediction/paper/tile", [380, 384], "prediction/paper/tile"),
 }
 

@@ -8,6 +8,7 @@ import torch
 from unetflow import fit, models
 from unetflow.fit import Recipe, Training, largest_valid, learning_rate
 from unetflow.losses import balanced_sample, weighted_cross_entropy
+from unetflow.models.network import centre_crop
 
 
 def small(seed=0):
@@ -138,6 +139,18 @@ def test_training_on_balanced_pixels_learns_and_resumes(tmp_path):
     recipe = Recipe(steps=60, optimizer="adamw", learning_rate=0.01, pixels=50, validate_every=10)
     run = trained(recipe, tmp_path / "c")
     assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
+
+
+def test_the_middle_alone_is_trained_on(tmp_path):
+    def moved(recipe, size):
+        run = Training(small(), recipe, seed=3, device="cpu")
+        middle = [tuple(centre_crop(a, (size, size)) for a in arrays) for arrays in samples()]
+        run.run(middle, lambda network: {}, tmp_path / f"{recipe.output} {size}", lambda *seen: None)
+        return state_bytes(run)
+
+    context = small().context
+    recipe = Recipe(steps=3, output=12)
+    assert moved(recipe, 36) == moved(recipe, 12 + 2 * context) != moved(Recipe(steps=3), 36)
 
 
 def test_bfloat16_learns_too(tmp_path, monkeypatch):

@@ -188,6 +188,13 @@ def check_model(config, name):
             f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
             f"{least} pixels; enlarge the input or choose a network that sees less"
         )
+    output = config["training"][model["training"]]["output"]
+    if output and size < output + 2 * layout.context:
+        raise InputError(
+            f"config: training/{model['training']}/output is {output}, but for models/{name} that takes samples of "
+            f"{output + 2 * layout.context} pixels and augmentations/{model['augmentation']}/input is {size}; enlarge "
+            f"the input"
+        )
     prediction = config["prediction"][model["prediction"]]
     for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
         if any(side % stride for side in sides):

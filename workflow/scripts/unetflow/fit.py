@@ -36,6 +36,7 @@ class Recipe:
     average: float = 0.0
     fix_norm: float = 0.1
     symmetries: bool = False
+    output: int | None = None
     pixels: int | None = None
     precision: str = "float32"
     deterministic: bool = True
@@ -108,7 +109,7 @@ class Training:
         """One optimiser step; returns the loss."""
         model, recipe = self.training_mode(), self.recipe
         # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
-        image = centre_crop(image, largest_valid(model, image.shape[-2:]))
+        image = centre_crop(image, largest_valid(model, self.input_shape(image)))
         shape = tuple(n - 2 * model.context for n in image.shape[-2:])
         target, weight = centre_crop(target, shape), centre_crop(weight, shape)
         if recipe.pixels is not None:
@@ -128,6 +129,12 @@ class Training:
         self.optimizer.step()
         self.update_average()
         return loss.item()
+
+    def input_shape(self, image):
+        """(y, x) of the middle of ``image[n, y, x]`` from which the network predicts ``output`` pixels per side."""
+        if self.recipe.output is None:
+            return image.shape[-2:]
+        return tuple(min(n, self.recipe.output + 2 * self.model.context) for n in image.shape[-2:])
 
     def rng(self, purpose):
         """Random numbers of this step."""
