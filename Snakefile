@@ -2,7 +2,16 @@
 # Usage: snakemake --cores 8 --resources gpu=1
 
 
+include: "workflow/rules/presets.smk"
+
+
 configfile: "config.yaml"
+
+
+# A study that is kept in config/: snakemake --config preset=paper_em. It may rest on another, which is read before.
+for study in reversed(list(presets(config.get("preset")))):
+
+    configfile: study
 
 
 report: "workflow/report/workflow.rst"
@@ -20,6 +29,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/volumes.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/report.smk"
 

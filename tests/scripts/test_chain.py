@@ -8,7 +8,6 @@ import pytest
 import zarr
 from augment import augment_chunk
 from collect import collect
-from compare_with_paper import compare_with_paper
 from evaluate import evaluate
 from predict import predict_slices
 from prepare import prepare
@@ -225,23 +224,3 @@ def test_collecting_does_not_depend_on_the_order(tmp_path):
         collect([tmp_path / f"{k}.csv" for k in order], tmp_path / f"joined_{order}.csv")
     assert (tmp_path / "joined_ab.csv").read_bytes() == (tmp_path / "joined_ba.csv").read_bytes()
     assert (tmp_path / "joined_ab.csv").read_text() == "image,value\na,0.10\nb,0.10\n"
-
-
-def test_table_1_averages_over_folds_and_seeds(tmp_path):
-    rows = [
-        ("em", fold, model, seed, image, metric, value)
-        for fold, model, seed, value in ((0, "u", 0, 0.1), (1, "u", 0, 0.2), (0, "u-seed1", 1, 0.6))
-        for image, metric in (("all", "rand_error"), ("a", "rand_error"), ("all", "iou"))
-    ]
-    columns = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "metrics.csv", index=False)
-    (tmp_path / "reported.csv").write_text(
-        "table,name,metric,value,protocol,where\n1,paper,rand_error,0.04,secret,p. 1\n"
-    )
-    compare_with_paper(
-        tmp_path / "metrics.csv", tmp_path / "reported.csv", tmp_path / "t.csv", ["em"], {"em": "2-fold"}
-    )
-    table = pd.read_csv(tmp_path / "t.csv")
-    assert table["name"].tolist() == ["paper", "unetflow u (em)"]
-    assert table["rand_error"].tolist() == pytest.approx([0.04, 0.3])
-    assert table.loc[1, "protocol"] == "mean of 3 runs (folds x seeds); 2-fold"

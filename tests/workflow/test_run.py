@@ -38,8 +38,8 @@ def test_metrics_are_tidy(finished):
 def test_runtime_names_every_measured_job(finished):
     table = pd.read_csv(finished.folder / "results/runtime.csv")
     assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
-    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 1, "predict": 1, "segment": 1, "evaluate": 1}
-    jobs |= {"choose_segmentation": 1, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
+    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 2, "predict": 2, "segment": 2, "evaluate": 2}
+    jobs |= {"choose_segmentation": 2, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
     assert table["rule"].value_counts().to_dict() == jobs
     assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
 
@@ -47,14 +47,29 @@ def test_runtime_names_every_measured_job(finished):
 def test_table_1_has_the_paper_and_us(finished):
     table = pd.read_csv(finished.folder / "results/report/table1_em.csv")
     assert list(table.columns) == ["name", "warping_error", "rand_error", "pixel_error", "protocol", "source"]
-    assert table["source"].tolist() == ["reported", "measured"]
+    assert table["name"][1:].tolist() == ["unetflow summed (tiny_em)", "unetflow tiny (tiny_em)"]
+    assert table["source"].tolist() == ["reported", "measured", "measured"]
     assert table.loc[0, ["warping_error", "rand_error", "pixel_error"]].tolist() == [0.000353, 0.0382, 0.0611]
     assert "not comparable" in table.loc[1, "protocol"]
 
 
+def test_recipes_are_compared(finished):
+    report = finished.folder / "results/report"
+    table2 = pd.read_csv(report / "table2_ctc.csv")
+    assert list(table2.columns) == ["name", "phc_u373", "dic_hela", "protocol", "source"]
+    ablation = pd.read_csv(report / "ablation.csv").query("dataset == 'tiny_em' and metric == 'iou'")
+    assert ablation["model"].tolist() == ["tiny", "summed"] and ablation["n"].fillna(0).tolist() == [0, 1]
+    assert ablation["difference"].iloc[1] == pytest.approx(ablation["mean"].iloc[1] - ablation["mean"].iloc[0])
+    targets = pd.read_csv(report / "targets.csv")
+    assert targets["verdict"].tolist() == ["open", "open"], "one fold decides nothing"
+    speed = pd.read_csv(report / "speed.csv").set_index("model")
+    assert speed.loc["summed", "parameters"] < speed.loc["tiny", "parameters"]
+    assert (speed[["seconds", "peak_mb", "gflop", "training_s"]] > 0).all(axis=None)
+
+
 def test_tiles_dont_show(finished):
     table = pd.read_csv(finished.folder / "results/report/tiling_check.csv")
-    assert len(table) == 3 and (table["max_difference"] < 1e-5).all()
+    assert len(table) == 6 and (table["max_difference"] < 1e-5).all()
 
 
 def test_stores(finished):
@@ -112,27 +127,31 @@ def test_touching_every_source_plans_nothing(finished):
     assert finished.planned() == set()
 
 
-AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "compare_with_paper", "show_table"}
+FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}
+AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", *FROM_METRICS}
 OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
-AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction"} | OF_OBJECTS
+AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction", "plot_methods"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
 AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
 PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
+PICTURES |= {"plot_comparison", "plot_methods"}
 VOLUME = {"plan_volume", "measure_speed", "predict_slab", "stitch", *OF_OBJECTS}
-VOLUME |= {"collect_metrics", "collect_runtime", "show_table", "compare_with_paper"}
+VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", *FROM_METRICS}
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
     "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}}, AFTER_SEGMENT),
-    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed"}),
+    "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed",
+        "profile_model"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
     "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),
     "weights": ({"weights": {"paper": {"w0": 5}}}, AFTER_WEIGHTS),
     "volumes": ({"volumes": {"tiny_volume": {"voxel_size": [1, 1, 1]}}}, VOLUME),
     "report": ({"report": {"table1": []}}, {"compare_with_paper", "show_table"}),
+    "claims": ({"report": {"claims": []}}, {"judge_targets", "show_table"}),
     "another data set": ({"datasets": {"other": {"format": "folder", "path": "nowhere", "voxel_size": [1, 1, 1],
         "split": {"method": "images"}, "segmentation": "em", "metrics": "em"}}}, set()),
 }  # fmt: skip
@@ -187,6 +206,18 @@ def test_a_mistake_in_the_configuration_stops_with_one_sentence(finished):
     assert done.returncode != 0
     assert "training/tiny has an unknown key 'step'; did you mean 'steps'?" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_preset_rests_on_another_and_below_the_command_line(tmp_path):
+    pipeline = Pipeline(tmp_path / "preset")
+    said = pipeline.run("--dry-run", "--config", "preset=ablation", "seed=3").stdout
+    jobs = dict(line.split()[:2] for line in said.splitlines() if line.startswith(("train ", "augment ")))
+    assert jobs == {"train": "27", "augment": "144"}
+    done = pipeline.run("--dry-run", "--config", "preset=ablations", check=False)
+    assert (
+        done.returncode != 0
+        and "preset is 'ablations', which doesn't exist; it must be one of: ablation" in done.stdout
+    )
 
 
 @pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="NOT TESTED: needs Debian's chromium")

@@ -1,28 +1,3 @@
-rule compare_with_paper:
-    """Table 1 of the paper with our rows below."""
-    input:
-        metrics="results/metrics.csv",
-        reported=ancient(REPORTED),
-    output:
-        table=report(
-            "results/report/table1_em.csv",
-            category="Tables",
-            caption="../report/table1.rst",
-            labels={"table": "Table 1 (EM)", "as": "CSV"},
-        ),
-    log:
-        "logs/compare_with_paper.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        code=code("compare_with_paper.py"),
-        datasets=config["report"]["table1"],
-        protocols=protocols(),
-        reported=fingerprint(Path(REPORTED)),
-    script:
-        "../scripts/compare_with_paper.py"
-
-
 rule show_table:
     """A table of the results as a page of the report."""
     input:

@@ -1,10 +1,18 @@
 # The tables of the report, and the measured jobs behind the runs.
 
 
-def protocols():
-    """How each data set of the paper's table is split, in words."""
+PAPER = {"table1_em": "table1", "table2_ctc": "table2"}  # its tables, and the lists of data sets beside them
+
+
+def datasets_of_table(wildcards):
+    """The data sets beside a table of the paper."""
+    return config["report"][PAPER[wildcards.paper]]
+
+
+def protocols_of_table(wildcards):
+    """How each of them is split, in words."""
     texts = {}
-    for name in config["report"]["table1"]:
+    for name in datasets_of_table(wildcards):
         dataset = config["datasets"][name]
         split = dataset["split"]
         texts[name] = {
@@ -17,10 +25,60 @@ def protocols():
     return texts
 
 
+def comparable(table):
+    """The data sets beside a table of the paper that are its own, not generated ones."""
+    return [name for name in config["report"][table] if config["datasets"][name]["format"] != "generated"]
+
+
+def recipes_of_runs():
+    """Names of the recipes that the runs use, without seeds."""
+    return list(dict.fromkeys(name for run in config["runs"] for name in run["models"]))
+
+
+def views_of_recipes():
+    """How many symmetries each of them averages over."""
+    return {
+        name: len(config["prediction"][config["models"][name]["prediction"]]["symmetries"])
+        for name in recipes_of_runs()
+    }
+
+
+def models_of_fold(wildcards):
+    """The models that are tested on a fold, one seed of each recipe."""
+    names = [m for d, fold, m in tested_models_of_runs() if (d, str(fold)) == (wildcards.dataset, wildcards.fold)]
+    return [name for name in names if "-seed" not in name]
+
+
+def of_models_of_fold(store):
+    """Function of the wildcards: the ``store`` of every one of `models_of_fold`."""
+    pattern = "results/{dataset}/{fold}/" + "{model}/" + store
+    return lambda wildcards: expand(pattern, model=models_of_fold(wildcards), **wildcards)
+
+
 TABLES = {
     "table1_em": {
         "title": "Table 1: EM segmentation, the paper and ours",
         "csv": "results/report/table1_em.csv",
+        "wide": False,
+    },
+    "table2_ctc": {
+        "title": "Table 2: cell tracking sets, SEG, the paper and ours",
+        "csv": "results/report/table2_ctc.csv",
+        "wide": False,
+    },
+    "ablation": {
+        "title": "What each idea buys: every recipe, and its difference from the reference",
+        "csv": "results/report/ablation.csv",
+        "wide": False,
+    },
+    "targets": {
+        "title": "Published figures and claims, and what our runs say of them",
+        "csv": "results/report/targets.csv",
+        "wide": False,
+    },
+    "speed": {
+        "title": "What each recipe costs",
+        "csv": "results/report/speed.csv",
         "wide": False,
     },
     "metrics": {

@@ -43,6 +43,12 @@ def of_runs(pattern):
     return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in tested_models_of_runs()]
 
 
+def compared_folds_of_runs():
+    """(dataset, fold) on which more than one recipe is tested."""
+    folds = [(d, fold) for d, fold, model in tested_models_of_runs() if "-seed" not in model]
+    return [one for one in dict.fromkeys(folds) if folds.count(one) > 1]
+
+
 def figures_of_runs():
     """Every picture and page of the report."""
     pages = [f"results/report/pages/{table}.html" for table in TABLES]
@@ -56,6 +62,9 @@ def figures_of_runs():
             f"{folder}/training_{model}.svg",
         ]
     pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
+    for dataset, fold in compared_folds_of_runs():
+        pages += [f"results/report/{dataset}/{name}.svg" for name in ("comparison", "differences")]
+        pages.append(f"results/report/{dataset}/{fold}/methods.svg")
     pages += [f"results/report/volumes/{volume}/prediction_{m}.svg" for volume, m in volumes_of_runs()]
     return list(dict.fromkeys(pages))
 

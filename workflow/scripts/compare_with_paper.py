@@ -1,33 +1,55 @@
-"""Table 1 of the paper (EM segmentation), with our rows below."""
+"""A table of the paper with our rows below."""
 
 import pandas as pd
 from unetflow import jobs
+from unetflow.tables import read_runs
 
-MEASURES = ["warping_error", "rand_error", "pixel_error"]
+ERRORS = ["warping_error", "rand_error", "pixel_error"]
 
 
-def compare_with_paper(metrics, reported, table, datasets, protocols):
-    """Write ``table``: name, the three errors, protocol, source; first the reported rows, then what was measured.
+def table1(metrics, reported, table, datasets, protocols):
+    """Write ``table`` (EM segmentation): name, the three errors, protocol, source; reported rows, then measured ones.
 
     Ours are means over folds and seeds of the values over all test slices of a fold. ``protocols``: data set -> text.
     """
-    rows = pd.read_csv(reported).query("table == 1").pivot(index=["name", "protocol"], columns="metric", values="value")
-    rows = rows.reset_index().assign(source="reported")
-    ours = pd.read_csv(metrics).query("image == 'all' and metric in @MEASURES and dataset in @datasets")
-    for (dataset, model), group in ours.groupby(["dataset", ours["model"].str.replace(r"-seed\d+$", "", regex=True)]):
-        mean = group.groupby("metric")["value"].mean()
-        count = group[["fold", "seed"]].drop_duplicates().shape[0]
-        row = {"name": f"unetflow {model} ({dataset})", **mean, "source": "measured"}
-        row["protocol"] = (
-            f"{'one run' if count == 1 else f'mean of {count} runs (folds x seeds)'}; {protocols[dataset]}"
-        )
-        rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
-    rows.reindex(columns=["name", *MEASURES, "protocol", "source"]).to_csv(table, index=False)
+    ours = read_runs(metrics).query("metric in @ERRORS and dataset in @datasets")
+    rows = []
+    for (dataset, recipe), group in ours.groupby(["dataset", "recipe"], sort=False):
+        rows.append({"name": f"unetflow {recipe} ({dataset})", **group.groupby("metric")["value"].mean()})
+        rows[-1]["protocol"] = f"{count(group)}; {protocols[dataset]}"
+    write(table, reported, 1, rows, ERRORS)
 
+
+def table2(metrics, reported, table, datasets, protocols):
+    """Write ``table`` (cell tracking), as `table1` does, with SEG in a column for each of ``datasets``."""
+    ours = read_runs(metrics).query("metric == 'seg' and dataset in @datasets")
+    rows = []
+    for recipe, group in ours.groupby("recipe", sort=False):
+        rows.append({"name": f"unetflow {recipe}", **group.groupby("dataset")["value"].mean()})
+        told = [f"{d}: {count(one)}, {protocols[d]}" for d, one in group.groupby("dataset", sort=False)]
+        rows[-1]["protocol"] = "; ".join(told)
+    write(table, reported, 2, rows, datasets)
+
+
+def count(group):
+    """How many runs a mean is over, in words."""
+    runs = group[["fold", "seed"]].drop_duplicates().shape[0]
+    return "one run" if runs == 1 else f"mean of {runs} runs (folds x seeds)"
+
+
+def write(table, reported, number, rows, columns):
+    """Write the reported rows of the table ``number``, and below them ``rows`` (dicts)."""
+    theirs = pd.read_csv(reported).query("table == @number")
+    theirs = theirs.pivot(index=["name", "protocol"], columns="metric", values="value").reset_index()
+    joined = pd.concat([theirs.assign(source="reported"), pd.DataFrame(rows).assign(source="measured")])
+    joined.reindex(columns=["name", *columns, "protocol", "source"]).to_csv(table, index=False)
+
+
+TABLES = {"table1_em": table1, "table2_ctc": table2}
 
 if __name__ == "__main__":
     with jobs.job(snakemake):
-        compare_with_paper(
+        TABLES[snakemake.wildcards.paper](
             metrics=snakemake.input.metrics,
             reported=snakemake.input.reported,
             table=snakemake.output.table,

@@ -100,10 +100,21 @@ def check_references(config):
     for index, run in enumerate(config["runs"]):
         check_run(config, index, run)
     check_volumes(config)
-    for name in config["report"]["table1"]:
-        known("report/table1", name, config["datasets"])
+    check_report(config)
     for name in config["models"]:
         check_model(config, name)
+
+
+def check_report(config):
+    """Raise InputError if the report names a data set or recipe that isn't there."""
+    for table in ("table1", "table2"):
+        for name in config["report"][table]:
+            known(f"report/{table}", name, config["datasets"])
+    if config["report"]["reference"] is not None:
+        known("report/reference", config["report"]["reference"], config["models"])
+    for index, claim in enumerate(config["report"]["claims"]):
+        for side in ("better", "worse"):
+            known(f"report/claims/{index}/{side}", claim[side], config["models"])
 
 
 def check_run(config, index, run):

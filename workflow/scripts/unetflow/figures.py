@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from skimage.segmentation import find_boundaries
 
+from .metrics.errors import splits_and_mergers
+
 plt.rcParams.update({"svg.hashsalt": "unetflow", "font.size": 9, "figure.dpi": 100, "image.interpolation": "nearest"})
 CROP = 384  # pixels per side that a panel shows
 
@@ -53,6 +55,81 @@ def overlay(image, labels, segmentation):
         rgb[find_boundaries(np.maximum(labels, 0), mode="inner")] = (0, 200, 0)
     rgb[find_boundaries(segmentation, mode="inner")] = (230, 0, 230)
     return rgb
+
+
+def methods_figure(name, image, labels, methods):
+    """The same crop by every method: image and truth, then probability and errors (splits red, mergers blue).
+
+    methods : (title, probability float[y, x], segmentation int[y, x]) of each.
+    """
+    figure, axes = panels(2 + 2 * len(methods), 4 if len(methods) % 2 else 2)
+    show(axes[0], image, f"image {name}")
+    show(axes[1], overlay(image, labels, np.zeros_like(labels)), "borders of the truth")
+    for number, (title, probability, segmentation) in enumerate(methods, 1):
+        show(axes[2 * number], probability, f"{title}: probability of object", vmin=0, vmax=1, cmap="viridis")
+        show(axes[2 * number + 1], errors(image, labels, segmentation), f"{title}: splits red, mergers blue")
+    return figure
+
+
+def errors(image, labels, segmentation):
+    """uint8[y, x, rgb]: the image with the borders of what was found, what was split off (red) and merged (blue)."""
+    rgb = overlay(image, None, segmentation)
+    split, merged = splits_and_mergers(labels, segmentation)
+    for mask, colour in ((merged, (40, 90, 255)), (split, (230, 30, 30))):
+        rgb[mask] = (0.4 * rgb[mask] + 0.6 * np.array(colour)).astype(np.uint8)
+    return rgb
+
+
+def comparison_figure(summary, runs, published):
+    """Bars with spread: a panel per metric, a bar per recipe (mean, standard deviation), a dot per fold and seed.
+
+    summary : rows of one data set as `summarise` writes them. runs : its rows of `tables.read_runs`. published : dict
+    metric -> the paper's value, drawn as a dashed line.
+    """
+    recipes, metrics = list(dict.fromkeys(summary["model"])), list(dict.fromkeys(summary["metric"]))
+    figure, axes = plt.subplots(
+        1, len(metrics), figsize=(2.6 * len(metrics) + 1, 0.4 * len(recipes) + 1.2), squeeze=False, sharey=True,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, metric in zip(axes[0], metrics):
+        rows = summary[summary["metric"] == metric].set_index("model").reindex(recipes)
+        axis.barh(recipes, rows["mean"], xerr=rows["sd"].fillna(0), color="#9bb8d3", error_kw={"capsize": 3})
+        dots = runs[runs["metric"] == metric]
+        axis.plot(dots["value"], dots["recipe"].map(recipes.index), "k.", markersize=4)
+        if metric in published:
+            axis.axvline(published[metric], color="tab:red", linestyle="--", linewidth=1)
+            axis.set_title(f"{metric}\npublished: {published[metric]:g}", fontsize=9)
+        else:
+            axis.set_title(metric, fontsize=9)
+        axis.margins(x=0.1)
+    axes[0, 0].invert_yaxis()
+    return figure
+
+
+def differences_figure(summary, reference, directions):
+    """What each recipe gains over ``reference``: a panel per metric, mean paired difference and its 95 % interval.
+
+    summary : as for `comparison_figure`. directions : dict metric -> its perfect value; better is always to the right.
+    """
+    rows = summary[summary["n"].notna()]
+    recipes, metrics = list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["metric"]))
+    count = max(1, len(metrics))
+    figure, axes = plt.subplots(
+        1, count, figsize=(2.6 * count + 1, 0.4 * len(recipes) + 1.2), squeeze=False, sharey=True, layout="constrained"
+    )
+    for axis, metric in zip(axes[0], metrics):
+        one = rows[rows["metric"] == metric].set_index("model").reindex(recipes)
+        reach = (one["high"] - one["difference"]).fillna(0)
+        axis.errorbar(one["difference"], recipes, xerr=reach, fmt="o", color="#1f4e79", capsize=3)
+        axis.axvline(0, color="0.5", linewidth=1)
+        if directions.get(metric, 1) == 0:
+            axis.invert_xaxis()
+        axis.set_title(f"{metric}\nbetter \u2192", fontsize=9)
+        axis.tick_params(axis="x", labelrotation=30)
+    axes[0, 0].set_title(axes[0, 0].get_title() or f"nothing to compare with {reference}", fontsize=9)
+    if recipes:
+        axes[0, 0].invert_yaxis()
+    return figure
 
 
 def weights_figure(slices):

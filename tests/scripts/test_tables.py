@@ -1,0 +1,118 @@
+"""Paired differences against SciPy's, verdicts, and the error map."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect_speed import collect_speed
+from compare_with_paper import table1, table2
+from judge_targets import judge_targets
+from scipy import stats
+from summarise import summarise
+from unetflow.metrics.errors import splits_and_mergers
+from unetflow.tables import paired
+
+COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
+REPORTED = (
+    "table,name,metric,value,protocol,where\n"
+    "1,u-net (2015),rand_error,0.04,secret,p. 1\n"
+    "2,u-net (2015),phc_u373,0.92,server,p. 2\n"
+)
+
+
+def metrics(path, rows):
+    """A table of (dataset, fold, model, seed, metric, value) over all images, with a row of one image to be ignored."""
+    full = [(d, f, m, s, image, metric, v) for d, f, m, s, metric, v in rows for image in ("all", "a")]
+    frame = pd.DataFrame(full, columns=COLUMNS)
+    frame.loc[frame["image"] == "a", "value"] = 99.0
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two recipes on three folds; the second has twice the Rand error, and a SEG that is all over the place."""
+    rows = []
+    for fold, error, spread in ((0, 0.03, 0.3), (1, 0.04, -0.3), (2, 0.035, 0.1)):
+        rows += [("em", fold, "u", 0, "rand_error", error), ("em", fold, "w", 0, "rand_error", 2 * error)]
+        rows += [("em", fold, "u", 0, "seg", 0.5), ("em", fold, "w", 0, "seg", 0.5 + spread)]
+    rows += [("phc_u373", 0, "u", 0, "seg", 0.8), ("phc_u373", 0, "u-seed1", 1, "seg", 0.9)]
+    (tmp_path / "reported.csv").write_text(REPORTED)
+    return tmp_path, metrics(tmp_path / "metrics.csv", rows)
+
+
+def test_paired_differences_are_scipys():
+    rng = np.random.default_rng(0)
+    one, other = (pd.Series(rng.normal(size=7), index=range(7)) for _ in range(2))
+    other.index = range(1, 8)  # six in common
+    found, test = paired(one, other), stats.ttest_rel(other.loc[1:6], one.loc[1:6])
+    interval = test.confidence_interval(0.95)
+    assert found["n"] == 6 and found["p"] == pytest.approx(test.pvalue)
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
+    differences = other.loc[1:6] - one.loc[1:6]
+    assert found["effect"] == pytest.approx(differences.mean() / differences.std())
+    alone = paired(one.loc[:1], other)
+    assert alone["n"] == 1 and alone["difference"] == pytest.approx(other[1] - one[1]) and np.isnan(alone["low"])
+    assert paired(one.loc[:0], other)["n"] == 0
+
+
+def test_summary(study):
+    folder, table = study
+    summarise(table, folder / "ablation.csv", "u")
+    rows = pd.read_csv(folder / "ablation.csv").set_index(["dataset", "model", "metric"])
+    assert rows.loc[("em", "u", "rand_error"), "mean"] == pytest.approx(0.035) and rows["runs"].tolist()[:4] == [3] * 4
+    assert rows.loc[("em", "w", "rand_error"), "difference"] == pytest.approx(0.035)
+    assert np.isnan(rows.loc[("em", "u", "rand_error"), "n"]) and rows.loc[("phc_u373", "u", "seg"), "runs"] == 2
+
+
+def test_verdicts(study):
+    folder, table = study
+    claims = [
+        {"claim": "good", "better": "u", "worse": "w", "metrics": ["rand_error", "seg"]},
+        {"claim": "bad", "better": "w", "worse": "u", "metrics": ["rand_error"]},
+    ]
+    tables = {"1": ["em"], "2": ["phc_u373"]}
+    judge_targets(table, folder / "reported.csv", folder / "targets.csv", "u", tables, claims)
+    rows = pd.read_csv(folder / "targets.csv").set_index("target")
+    assert rows["verdict"].to_dict() == {
+        "u-net (2015): rand_error on em": "reached, under another protocol",
+        "u-net (2015): seg on phc_u373": "missed, under another protocol",
+        "good: rand_error on em": "holds",
+        "good: seg on em": "open",
+        "bad: rand_error on em": "fails",
+    }
+    assert rows["n"].tolist() == [3, 2, 3, 3, 3]
+
+
+def test_tables_of_the_paper(study):
+    folder, table = study
+    table1(table, folder / "reported.csv", folder / "1.csv", ["em"], {"em": "2-fold"})
+    rows = pd.read_csv(folder / "1.csv")
+    assert rows["name"].tolist() == ["u-net (2015)", "unetflow u (em)", "unetflow w (em)"]
+    assert rows["rand_error"].tolist() == pytest.approx([0.04, 0.035, 0.07])
+    assert rows.loc[1, "protocol"] == "mean of 3 runs (folds x seeds); 2-fold"
+    table2(table, folder / "reported.csv", folder / "2.csv", ["phc_u373", "dic_hela"], {"phc_u373": "swapped"})
+    rows = pd.read_csv(folder / "2.csv")
+    assert list(rows.columns) == ["name", "phc_u373", "dic_hela", "protocol", "source"]
+    assert rows["phc_u373"].tolist() == pytest.approx([0.92, 0.85]) and rows["dic_hela"].isna().all()
+    assert rows.loc[1, "protocol"] == "phc_u373: mean of 2 runs (folds x seeds), swapped"
+
+
+def test_costs(tmp_path):
+    (tmp_path / "p.json").write_text('{"seconds": 2.0, "parameters": 7, "device": "cpu"}')
+    (tmp_path / "runtime.csv").write_text("rule,model,wall_s\ntrain,u,10\ntrain,u-seed1,20\npredict,u,5\n")
+    collect_speed({"u": tmp_path / "p.json"}, tmp_path / "runtime.csv", tmp_path / "speed.csv", {"u": 8})
+    row = pd.read_csv(tmp_path / "speed.csv").iloc[0]
+    assert (row["model"], row["seconds"], row["views"], row["training_s"], row["trained"]) == ("u", 2.0, 8, 15.0, 2)
+
+
+def test_error_map():
+    truth = np.repeat([[1] * 10 + [0] + [2] * 10 + [0] + [3] * 10], 4, axis=0)
+    found = truth.copy()
+    found[:, 7:10] = 9  # a third of the first object is split off
+    found[truth == 3] = 2  # the second and the third are merged
+    found[0, 10] = 2  # and a pixel too many is nothing
+    split, merged = splits_and_mergers(truth, found)
+    np.testing.assert_array_equal(split, found == 9)
+    assert merged.sum() == 40 and set(truth[merged]) <= {2, 3} and len(set(truth[merged])) == 1
+    for mask in splits_and_mergers(np.where(truth == 3, -1, truth), truth):
+        assert not mask.any(), "what is unknown is no error"

@@ -1,0 +1,44 @@
+"""All recipes on one data set: bars with spread beside the published figures, and gains over the reference."""
+
+import pandas as pd
+from unetflow import figures, jobs
+from unetflow.metrics.registry import METRICS
+from unetflow.tables import read_runs
+
+
+def plot_comparison(summary, metrics, reported, dataset, reference, table1, bars, differences):
+    """Write the SVGs ``bars`` and ``differences`` of one data set.
+
+    summary : table of `summarise`. metrics, reported : CSVs. Published are the figures of the U-Net paper: those of its
+    Table 1 for the data sets ``table1``, SEG in its Table 2.
+    """
+    runs = read_runs(metrics)
+    runs = runs[(runs["dataset"] == dataset) & runs["metric"].isin(METRICS)]
+    rows = pd.read_csv(summary)
+    rows = rows[(rows["dataset"] == dataset) & rows["metric"].isin(METRICS)]
+    figures.save(figures.comparison_figure(rows, runs, published(pd.read_csv(reported), dataset, table1)), bars)
+    best = {name: metric.best for name, metric in METRICS.items()}
+    figures.save(figures.differences_figure(rows, reference, best), differences)
+
+
+def published(reported, dataset, table1):
+    """dict metric -> the paper's value for a data set."""
+    theirs = reported[reported["name"] == "u-net (2015)"]
+    if dataset in table1:
+        return dict(theirs[theirs["table"] == 1][["metric", "value"]].to_numpy())
+    of_dataset = theirs[(theirs["table"] == 2) & (theirs["metric"] == dataset)]["value"]
+    return dict.fromkeys(["seg"] * len(of_dataset), of_dataset.max())
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        plot_comparison(
+            summary=snakemake.input.summary,
+            metrics=snakemake.input.metrics,
+            reported=snakemake.input.reported,
+            dataset=snakemake.wildcards.dataset,
+            reference=snakemake.params.reference,
+            table1=snakemake.params.table1,
+            bars=snakemake.output.bars,
+            differences=snakemake.output.differences,
+        )

@@ -1,0 +1,62 @@
+"""What a recipe's network costs: parameters, arithmetic, seconds and memory of one image."""
+
+import json
+import resource
+import statistics
+import time
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from unetflow import jobs
+from unetflow.inference import predict, predict_as
+from unetflow.models import build
+
+SIZE = 512  # pixels per side of the image, as in ISBI 2012
+REPEATS = 3
+
+
+def profile_model(profile, architecture, options, device):
+    """Write ``profile`` (JSON): device, threads, parameters, gflop (one view of a SIZE x SIZE image, tiled as always),
+    seconds (median of REPEATS) and peak_mb, of the process or the GPU, for one such image under ``options``.
+
+    architecture : what `models.build` takes; the weights don't matter. options : the `prediction` entry.
+    """
+    torch.manual_seed(0)
+    network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
+    image = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32)
+    predict_as(options, network, image)  # compiled, and memory claimed
+    seconds = [seconds_of(options, network, image) for _ in range(REPEATS)]
+    peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else peak_rss_mb()
+    with FlopCounterMode(display=False) as counter:
+        predict(network, image, tile=options["tile"])
+    result = {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "gflop": counter.get_total_flops() / 1e9,
+        "seconds": statistics.median(seconds),
+        "peak_mb": peak,
+    }
+    jobs.write_atomically(profile, json.dumps(result, indent=2) + "\n")
+
+
+def seconds_of(options, network, image):
+    began = time.perf_counter()
+    predict_as(options, network, image)
+    return time.perf_counter() - began
+
+
+def peak_rss_mb():
+    """Largest resident memory that this process had, in MB (10^6 bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        profile_model(
+            profile=snakemake.output.profile,
+            architecture=snakemake.params.architecture,
+            options=snakemake.params.prediction,
+            device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
+        )
