@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from unetflow import fit, models
+from unetflow import IGNORE, fit, models, synthetic
 from unetflow.fit import Recipe, Training, largest_valid, learning_rate
+from unetflow.inference import predict
 from unetflow.losses import balanced_sample, weighted_cross_entropy
 from unetflow.models.network import centre_crop
+from unetflow.weights import separate_touching, weight_map
 
 
 def small(seed=0):
@@ -139,6 +141,28 @@ def test_training_on_balanced_pixels_learns_and_resumes(tmp_path):
     recipe = Recipe(steps=60, optimizer="adamw", learning_rate=0.01, pixels=50, validate_every=10)
     run = trained(recipe, tmp_path / "c")
     assert run.history[-1]["loss"] < 0.3 * run.history[0]["loss"]
+
+
+def test_cells_without_an_outline_are_not_suppressed(tmp_path):
+    """Two frames, of which the second has only some of its cells outlined, the rest of it being unknown."""
+    images, labels = synthetic.cell_images(slices=2, size=128, cells=10, seed=0)
+    partial = np.where(labels[1] % 3 == 1, labels[1], 0)
+    missing = (labels[1] > 0) & (partial == 0)
+    found = {}
+    for unknown in (IGNORE, 0):
+        truth = [labels[0], np.where(partial > 0, partial, unknown)]
+        frames = [
+            ((image - images.mean()) / images.std(), target > 0, weight_map(separate_touching(target), w0=0))
+            for image, target in zip(images, truth)
+        ]
+        frames = [tuple(a.astype(t) for a, t in zip(f, (np.float32, np.uint8, np.float32))) for f in frames]
+        torch.manual_seed(0)
+        model = models.build("unet", width=8, depth=2, dropout=0)
+        recipe = Recipe(steps=120, optimizer="adamw", learning_rate=0.003, validate_every=40, checkpoint_every=120)
+        run = Training(model, recipe, seed=0, device="cpu")
+        run.run(frames, lambda network: {}, tmp_path / str(unknown), lambda *seen: None)
+        found[unknown] = predict(run.averaged(), frames[1][0])[1][missing].mean()
+    assert found[IGNORE] > 0.65 and found[0] < found[IGNORE] - 0.2, found
 
 
 def test_the_middle_alone_is_trained_on(tmp_path):

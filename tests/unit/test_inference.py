@@ -201,7 +201,8 @@ def test_without_bfloat16_there_is_float32(network, monkeypatch, caplog):
 
 
 def test_the_fastest_engine_is_chosen_and_impossible_ones_are_refused(network):
-    assert (engines.choose("auto", "cpu"), engines.choose("auto", "cuda")) == ("openvino", "torch")
-    assert engines.choose("torch", "cpu") == "torch"
+    unet, window = (models.build(name, width=2) for name in ("unet", "sliding_window"))
+    assert [engines.choose("auto", model, "cpu") for model in (unet, window)] == ["openvino", "torch"]
+    assert engines.choose("auto", unet, "cuda") == engines.choose("torch", unet, "cpu") == "torch"
     with pytest.raises(ValueError, match="openvino computes on a CPU"):
         engines.OpenVino(memory.ghost(network))

@@ -22,11 +22,11 @@ def usable(precision, device):
     return "float32"
 
 
-def choose(engine, device):
-    """The engine that "auto" means: OpenVINO on a CPU, else PyTorch."""
+def choose(engine, model, device):
+    """The engine that "auto" means: on a CPU the network's fastest one, else PyTorch."""
     if engine != "auto":
         return engine
-    return "openvino" if device == "cpu" else "torch"
+    return model.cpu_engine if device == "cpu" else "torch"
 
 
 class Torch:

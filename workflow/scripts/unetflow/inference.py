@@ -33,7 +33,7 @@ class Predictor:
     def __init__(self, model, tta=None, precision="float32", engine="torch"):
         self.model, self.names = model.eval(), list(tta or ["0"])
         device = next(model.parameters()).device.type
-        self.logits = ENGINES[choose(engine, device)](model, precision)
+        self.logits = ENGINES[choose(engine, model, device)](model, precision)
         self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
 
     @torch.inference_mode()

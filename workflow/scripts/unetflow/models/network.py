@@ -15,6 +15,8 @@ class Network(nn.Module):
     and ``valid_shape`` say how the output lies on the input, after a `geometry.Geometry`.
     """
 
+    cpu_engine = "openvino"  # which of `engines.ENGINES` was faster on a CPU (docs/log.md)
+
     def __init__(self, geometry, classes):
         super().__init__()
         self.geometry, self.classes = geometry, classes
