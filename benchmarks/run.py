@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import KDTree
+from torch.utils.flop_counter import FlopCounterMode
 
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "workflow/scripts")]
@@ -82,6 +83,13 @@ def pixel_classifier():
     return "pixel classifier, 32 x 32 pixels", torch.inference_mode()(lambda: network(image)), one_by_one
 
 
+def gflop(function):
+    """Floating-point operations that a call takes, in 10^9."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops() / 1e9
+
+
 def probability_map(labels, noise, seed=0):
     """A blurred, noisy map of ``labels`` > 0, as a network in training gives."""
     rng = np.random.default_rng(seed)
@@ -111,11 +119,12 @@ def main():
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
     name, at_once, one_by_one = pixel_classifier()
-    ours_s, peer_s = in_turn(at_once, one_by_one, rounds=3)
-    rows.append((name, ours_s, peer_s, "its windows one by one", peer_s / ours_s, "s CPU"))
-    print(
-        f"{name}: {ours_s:.2f} s, its windows one by one {peer_s:.2f} s, {peer_s / ours_s:.0f} times faster", flush=True
-    )
+    for unit, (ours, peer) in (
+        ("s CPU", in_turn(at_once, one_by_one, rounds=3)),
+        ("GFLOP", (gflop(at_once), gflop(one_by_one))),
+    ):
+        rows.append((name, ours, peer, "its windows one by one", peer / ours, unit))
+        print(f"{name}: {ours:.3g} {unit}, its windows one by one {peer:.3g}, {peer / ours:.0f} times", flush=True)
     for name, ours_s, peer_s, peer_name in prediction.rows(partial(in_turn, rounds=3)):
         rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
         print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
