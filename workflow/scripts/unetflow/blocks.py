@@ -77,4 +77,7 @@ def read_mirrored(source, start, stop):
     rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.shape[1:]))
     low = (start[0], rows.min(), columns.min())
     high = (stop[0], rows.max() + 1, columns.max() + 1)
-    return source.read(low, high)[:, (rows - low[1])[:, None], columns - low[2]]
+    window = source.read(low, high)
+    if all(at[0] == first and len(at) == n for at, first, n in zip((rows, columns), low[1:], window.shape[1:])):
+        return window  # nothing is mirrored
+    return window[:, (rows - low[1])[:, None], columns - low[2]]

@@ -43,7 +43,9 @@ class Predictor:
         total = self.probability(image, self.names[0])
         for name in self.names[1:]:
             total += self.probability(image, name)
-        return total.div_(len(self.names))[0].cpu().numpy()
+        if len(self.names) > 1:
+            total.div_(len(self.names))
+        return total[0].cpu().numpy()
 
     def probability(self, image, name):
         """Softmax float32[n, class, y', x'] of an image seen in the symmetry ``name``, turned back."""
@@ -130,7 +132,7 @@ def predict_block(predictor, window, block, tile, encode):
     Memory is freed only when the exception is gone, so this must return before a smaller tile is tried.
     """
     try:
-        return np.stack([encode(predict_slice(predictor, one, block.shape[1:], tile)) for one in window], axis=-3)
+        return np.stack([predict_slice(predictor, one, block.shape[1:], tile, encode) for one in window], axis=-3)
     except torch.OutOfMemoryError:
         if max(tile) <= predictor.model.stride:
             raise
@@ -143,13 +145,17 @@ def smaller_tile(tile, stride):
     return tuple(max(stride, size // 2 // stride * stride) for size in tile)
 
 
-def predict_slice(predictor, window, shape, tile):
-    """float32[class, y, x] of ``shape`` (y, x) from one slice [y, x] of a window that begins a context before it."""
-    model = predictor.model
-    result = np.empty((model.classes, *shape), np.float32)
+def predict_slice(predictor, window, shape, tile, encode=ENCODINGS["float32"]):
+    """Probabilities [class, y, x] (or classes [y, x]) of ``shape`` (y, x), encoded by one of ENCODINGS, tile by tile.
+
+    window : one slice [y, x] that begins a context before them.
+    """
+    model, result = predictor.model, None
     for part in tiles(shape, fitting_tile(shape, tile, model.stride), model):
         read = tuple(slice(a + model.context, a + model.context + n) for a, n in zip(part.read_start, part.read_shape))
-        probability = predictor(window[read])
         height, width = (s.stop - s.start for s in part.write)
-        result[:, *part.write] = probability[:, :height, :width]
+        values = encode(predictor(window[read])[:, :height, :width])
+        if result is None:
+            result = np.empty((*values.shape[:-2], *shape), values.dtype)
+        result[..., *part.write] = values
     return result
