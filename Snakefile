@@ -9,7 +9,7 @@ configfile: "config.yaml"
 
 
 # A study that is kept in config/: snakemake --config preset=paper_em. It may rest on another, which is read before.
-for study in reversed(list(presets(config.get("preset")))):
+for study in files_of_preset(config.get("preset")):
 
     configfile: study
 

@@ -4,13 +4,14 @@ import importlib.util
 import inspect
 import re
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT
 from unetflow import synthetic
 from unetflow.augment import ELASTIC
-from unetflow.config import NETWORK_OPTIONS, checked
+from unetflow.config import NETWORK_OPTIONS, checked, presets
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.fit import Recipe
@@ -49,11 +50,16 @@ def changed(path, value):
     return config
 
 
+STUDIES = sorted(file.stem for file in (ROOT / "config").glob("*.yaml"))
+
+
 @pytest.mark.parametrize(
-    "file", ["", "tests/config.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "config").glob("*.yaml"))]
+    "files", [[], [ROOT / "tests/config.yaml"], *(presets(name, ROOT / "config") for name in STUDIES)]
 )
-def test_the_configurations_here_are_valid(file):
-    config = merged(CONFIG, yaml.safe_load((ROOT / file).read_text())) if file else CONFIG
+def test_the_configurations_here_are_valid(files):
+    config = CONFIG
+    for file in files:
+        config = merged(config, yaml.safe_load(Path(file).read_text()))
     complete = checked(config, SCHEMA)
     assert complete["datasets"]["isbi2012"]["path"] is None
     assert complete["training"]["paper"]["momentum"] == 0.99
@@ -118,6 +124,14 @@ def test_mistakes_are_named(mistake):
     path, value, message = MISTAKES[mistake]
     with pytest.raises(InputError, match=re.escape(message)):
         checked(changed(path, value), SCHEMA)
+
+
+def test_a_preset_comes_after_what_it_rests_on():
+    assert [Path(file).stem for file in presets("ablation", ROOT / "config")] == ["paper_em", "ablation"]
+    with pytest.raises(InputError, match="preset is 'ablations', which doesn't exist; did you mean 'ablation'"):
+        presets("ablations", ROOT / "config")
+    description = SCHEMA["properties"]["preset"]["description"]
+    assert all(name in description for name in STUDIES)
 
 
 def described(schema, path=""):

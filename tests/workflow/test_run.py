@@ -209,15 +209,17 @@ def test_a_mistake_in_the_configuration_stops_with_one_sentence(finished):
 
 
 def test_a_preset_rests_on_another_and_below_the_command_line(tmp_path):
+    def planned(*options):
+        said = pipeline.run("--dry-run", *options).stdout
+        return dict(line.split()[:2] for line in said.splitlines() if line.startswith(("train ", "augment ")))
+
     pipeline = Pipeline(tmp_path / "preset")
-    said = pipeline.run("--dry-run", "--config", "preset=ablation", "seed=3").stdout
-    jobs = dict(line.split()[:2] for line in said.splitlines() if line.startswith(("train ", "augment ")))
-    assert jobs == {"train": "27", "augment": "144"}
+    assert planned("--config", "preset=ablation") == {"train": "27", "augment": "144"}
+    change = {"preset": "ablation", "runs": [{"dataset": "isbi2012", "models": ["dropout"], "folds": [0]}]}
+    (pipeline.folder / "change.json").write_text(json.dumps(change))
+    assert planned("--configfile", "change.json") == {"train": "1", "augment": "8"}
     done = pipeline.run("--dry-run", "--config", "preset=ablations", check=False)
-    assert (
-        done.returncode != 0
-        and "preset is 'ablations', which doesn't exist; it must be one of: ablation" in done.stdout
-    )
+    assert done.returncode != 0 and "'ablations', which doesn't exist; did you mean 'ablation'?" in done.stdout
 
 
 @pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="NOT TESTED: needs Debian's chromium")

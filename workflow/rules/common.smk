@@ -1,15 +1,10 @@
 import ast
 from modulefinder import ModuleFinder
-from pathlib import Path
-import sys
 
 import yaml
 
-SCRIPTS = Path(workflow.current_basedir) / "../scripts"
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
-sys.path.insert(0, str(SCRIPTS))
 from unetflow.config import checked, made_here_or_remote
-from unetflow.errors import InputError
 from unetflow.jobs import fingerprint
 from unetflow.sources import identity
 

@@ -1,12 +1,15 @@
-import yaml
+from pathlib import Path
+import sys
+
+SCRIPTS = Path(workflow.current_basedir) / "../scripts"
+sys.path.insert(0, str(SCRIPTS))
+from unetflow.config import presets
+from unetflow.errors import InputError
 
 
-def presets(name):
-    """Configuration files of the preset ``name`` (None: of none), and of what each rests on."""
-    while name:
-        study = Path(workflow.basedir) / "config" / f"{name}.yaml"
-        if not study.is_file():
-            known = ", ".join(sorted(file.stem for file in study.parent.glob("*.yaml")))
-            raise WorkflowError(f"config: preset is {name!r}, which doesn't exist; it must be one of: {known}")
-        yield str(study)
-        name = yaml.safe_load(study.read_text()).get("preset")
+def files_of_preset(name):
+    """The configuration files of the preset ``name`` (None: none), what it rests on first."""
+    try:
+        return presets(name, Path(workflow.basedir) / "config")
+    except InputError as error:
+        raise WorkflowError(str(error))

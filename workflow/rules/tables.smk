@@ -51,7 +51,7 @@ def models_of_fold(wildcards):
 
 def of_models_of_fold(store):
     """Function of the wildcards: the ``store`` of every one of `models_of_fold`."""
-    pattern = "results/{dataset}/{fold}/" + "{model}/" + store
+    pattern = f"results/{{dataset}}/{{fold}}/{{model}}/{store}"
     return lambda wildcards: expand(pattern, model=models_of_fold(wildcards), **wildcards)
 
 

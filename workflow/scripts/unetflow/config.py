@@ -4,6 +4,7 @@ from copy import deepcopy
 from difflib import get_close_matches
 from glob import glob
 
+import yaml
 from jsonschema import Draft202012Validator
 
 from . import geometry
@@ -38,6 +39,19 @@ GEOMETRIES = {
     "fcn16s": lambda options: geometry.fcn(16),
     "fcn32s": lambda options: geometry.fcn(32),
 }
+
+
+def presets(name, folder):
+    """Paths of the YAML files of the preset ``name`` in ``folder``, and before each what it rests on by its own key
+    ``preset``; an empty list for None. Raises InputError if one doesn't exist."""
+    files = []
+    while name:
+        file = folder / f"{name}.yaml"
+        if not file.is_file():
+            known("preset", name, sorted(found.stem for found in folder.glob("*.yaml")))
+        files.insert(0, str(file))
+        name = yaml.safe_load(file.read_text()).get("preset")
+    return files
 
 
 def checked(config, schema):
