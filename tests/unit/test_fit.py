@@ -177,6 +177,27 @@ def test_the_middle_alone_is_trained_on(tmp_path):
     assert moved(recipe, 36) == moved(recipe, 12 + 2 * context) != moved(Recipe(steps=3), 36)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("rate", [0, 0.1])
+def test_the_encoder_is_frozen_or_changes_slowly_and_training_resumes(tmp_path, optimizer, rate):
+    recipe = Recipe(**{**RECIPE.__dict__, "optimizer": optimizer, "encoder_rate": rate, "momentum": 0})
+    before = small().state_dict()
+
+    def moved(run, part):
+        return max((t - before[n]).abs().max().item() for n, t in run.model.state_dict().items() if n.startswith(part))
+
+    straight = trained(recipe, tmp_path / "straight")
+    trained(recipe, tmp_path / "broken", stop_after=6)
+    assert state_bytes(trained(recipe, tmp_path / "broken")) == state_bytes(straight)
+    full = trained(Recipe(**{**recipe.__dict__, "encoder_rate": 1}), tmp_path / "full")
+    assert moved(straight, "merge") > 0 and moved(full, "down") > 0
+    if rate == 0:
+        assert moved(straight, "down") == 0, "neither weights nor statistics"
+    else:
+        weights = [moved(run, "down.0.0.weight") for run in (straight, full)]
+        assert 0 < weights[0] < 0.5 * weights[1]
+
+
 def test_bfloat16_learns_too(tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "usable", lambda precision, device: precision)  # imitated if need be
     recipe = Recipe(steps=60, optimizer="adamw", learning_rate=0.01, precision="bfloat16", validate_every=10)

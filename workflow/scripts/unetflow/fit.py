@@ -42,6 +42,7 @@ class Recipe:
     deterministic: bool = True
     keep: str = "last"
     init: str | None = None
+    encoder_rate: float = 1.0
     validate_every: int = 100
     checkpoint_every: int = 100
 
@@ -118,7 +119,7 @@ class Training:
         image, target, weight = (a.to(self.device) for a in (image, target, weight))
         torch.manual_seed(int(self.rng(1).integers(2**31)))  # dropout
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, self.step)
+            group["lr"] = group["rate"] * learning_rate(recipe, self.step)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             logits = model(image[:, None].contiguous(memory_format=self.memory_format))
@@ -147,7 +148,7 @@ class Training:
         After the share ``fix_norm`` of the steps, batch normalisation is the fixed scale and shift that it is in
         prediction. Otherwise the network would never meet what the tile's statistics take away, differences in
         contrast between slices, before it has to predict them (docs/log.md). The statistics that stay are the
-        averaged ones, which vary less than the last.
+        averaged ones, which vary less than the last. A frozen encoder keeps those that it came with.
         """
         first_fixed = math.ceil(self.recipe.fix_norm * self.recipe.steps)
         for name, module in self.model.train().named_modules():
@@ -156,6 +157,8 @@ class Training:
                 if self.step == first_fixed:
                     module.running_mean.copy_(self.average[f"{name}.running_mean"])
                     module.running_var.copy_(self.average[f"{name}.running_var"])
+        if self.recipe.encoder_rate == 0:
+            self.model.encoder.eval()
         return self.model
 
     @torch.no_grad()
@@ -235,12 +238,18 @@ def memory_format(precision, device):
 
 
 def make_optimizer(model, recipe):
-    """SGD with momentum (the paper) or AdamW."""
+    """SGD with momentum (the paper) or AdamW, with a group of parameters for each ``rate``, a factor of the learning
+    rate. With ``encoder_rate`` 0 the encoder is frozen."""
+    encoder = {id(parameter) for parameter in model.encoder.parameters()}
+    groups = {}
+    for parameter in model.parameters():
+        rate = recipe.encoder_rate if id(parameter) in encoder else 1.0
+        parameter.requires_grad_(rate > 0)
+        groups.setdefault(rate, []).append(parameter)
+    groups = [{"params": members, "rate": rate} for rate, members in groups.items() if rate > 0]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
-    return torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
 def learning_rate(recipe, step):

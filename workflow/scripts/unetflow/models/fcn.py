@@ -39,6 +39,10 @@ class FCN32s(Network):
         self.up = nn.ModuleList(bilinear(classes, 2) for _ in levels)
         self.last_up = bilinear(classes, self.finest)
 
+    @property
+    def encoder(self):
+        return self.trunk
+
     def forward(self, x):  # (n, in_channels, y, x)
         pooled = []
         for block in self.trunk:

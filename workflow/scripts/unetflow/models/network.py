@@ -12,7 +12,8 @@ class Network(nn.Module):
     """A network without padding: images ``float32[n, in_channels, y, x]`` to logits ``float32[n, classes, y', x']``.
 
     ``context`` (pixels lost per side), ``stride`` (input offsets that are multiples of it leave the result unchanged)
-    and ``valid_shape`` say how the output lies on the input, after a `geometry.Geometry`.
+    and ``valid_shape`` say how the output lies on the input, after a `geometry.Geometry`. ``encoder`` is the part that
+    finds features, which fine-tuning may leave as it is.
     """
 
     cpu_engine = "openvino"  # which of `engines.ENGINES` was faster on a CPU (docs/log.md)
@@ -20,6 +21,10 @@ class Network(nn.Module):
     def __init__(self, geometry, classes):
         super().__init__()
         self.geometry, self.classes = geometry, classes
+
+    @property
+    def encoder(self):
+        return self.down
 
     @property
     def context(self):

@@ -34,6 +34,10 @@ class SlidingWindow(Network):
         self.head = ExactConv2d(hidden, classes, 1)
         self.apply(initialise)
 
+    @property
+    def encoder(self):
+        return self.convolutions
+
     def forward(self, x):  # (n, in_channels, y, x)
         for level, convolution in enumerate(self.convolutions):
             x = max_pool2d(relu(convolution(x)), 2, stride=1, dilation=2**level)
