@@ -27,10 +27,14 @@ include: "workflow/rules/weights.smk"
 include: "workflow/rules/augment.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/plan.smk"
 include: "workflow/rules/volumes.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/speed.smk"
 include: "workflow/rules/plots.smk"
+include: "workflow/rules/plots_compared.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -40,9 +44,3 @@ rule all:
     input:
         targets_of_runs(),
         "results/report.html",
-
-
-rule plan:
-    """What predicting the volumes will take, told without predicting anything: snakemake plan"""
-    input:
-        plans_of_runs(),

@@ -3,6 +3,7 @@
 import copy
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import zarr
 from predict_slab import Inputs, predict_slab
 from torch.nn.functional import max_pool2d
 from unetflow import memory, modelfile, models
-from unetflow.engines import OpenVino, Torch
+from unetflow.engines import PRECISIONS, OpenVino, Torch
 from unetflow.plan import lay_out
 from unetflow.sources import open_source
 from unetflow.tiles import read_window
@@ -21,11 +22,12 @@ from unetflow.tiles import read_window
 SIZE, SLICES = 2048, 4
 PATCH = (512, 512)  # pixels (y, x) of the peers' windows
 ARCHITECTURE = {"name": "unet", "width": 16, "depth": 4}
-OPTIONS = {"tile": None, "block": [1, 1024, 1024], "symmetries": ["0"], "store": "float16"}
+COMPARED = {"unet": {"width": 16}, "hypercolumn": {"width": 16}, "fcn8s": {"width": 16}, "sliding_window": {}}
+OPTIONS = {"tile": None, "block": [8, 1024, 1024], "symmetries": ["0"], "store": "float16"}
 
 
 def rows(seconds):
-    """(name, our seconds, peer's seconds, peer's name) of one thread, per slice of 2048 x 2048 pixels.
+    """(name, our seconds, peer's seconds, peer's name, unit) of one thread, per slice of 2048 x 2048 pixels.
 
     seconds : function of several functions that gives the median seconds of each, called in turn.
     """
@@ -37,13 +39,29 @@ def rows(seconds):
         volume = planned(Path(folder), image, network)
         for name, job, bare in against_bare_network(volume, network):
             ours, peer = seconds(job, bare) / SLICES
-            yield f"predict job, {name}, 2048 x 2048", ours, peer, "bare network at the same tile"
+            yield f"predict job, {name}, 2048 x 2048", ours, peer, "bare network at the same tile", "s CPU"
         jobs = {name: volume.job(*name) for name in (("openvino", "float32"), ("openvino", "bfloat16"))}
         peers = others(network, image[0])
         times = seconds(*jobs.values(), *peers.values())
         for (engine, precision), ours in zip(jobs, times[: len(jobs)] / SLICES):
             for peer_name, peer in zip(peers, times[len(jobs) :]):
-                yield f"predict job, {engine} {precision}, 2048 x 2048", ours, peer, peer_name
+                yield f"predict job, {engine} {precision}, 2048 x 2048", ours, peer, peer_name, "s CPU"
+
+
+def engine_rows(seconds):
+    """The engine that each network is predicted with on a CPU, against the other one: a tile of 512 x 512 pixels."""
+    torch.set_num_threads(1)
+    for name, options in COMPARED.items():
+        network = models.build(name, **options).eval()
+        window = torch.zeros(1, 1, *memory.window_shape(network, PATCH))
+        last_layout = copy.deepcopy(network).to(memory_format=torch.channels_last)
+        for precision in PRECISIONS:
+            engines = {"torch": Torch(last_layout, precision), "openvino": OpenVino(network, precision)}
+            times = seconds(*(torch.inference_mode()(partial(engine, window)) for engine in engines.values()))
+            times = dict(zip(engines, times))
+            ours = times.pop(network.cpu_engine)
+            ((other, peer),) = times.items()
+            yield f"{name} by {network.cpu_engine}, {precision}, 512 x 512", ours, peer, other, "s CPU"
 
 
 def against_bare_network(volume, network):

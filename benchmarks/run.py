@@ -7,6 +7,7 @@ of their own stand in benchmarks/requirements.txt.
 import sys
 import time
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from unetflow import models  # noqa: E402
 from unetflow.metrics import isbi2012  # noqa: E402
 from unetflow.weights import weight_map  # noqa: E402
 
-ROUNDS = 5
+ROUNDS, CPU = 5, "s CPU"
 
 
 def cells(size, count, gap=4, seed=0):
@@ -42,15 +43,16 @@ def usual_weight_map(labels, w0=10.0, sigma=5.0):
     return np.where(labels == 0, border, 0) + 1
 
 
-def weight_maps():
+def weight_map_rows():
     for count in (10, 50, 200):
         labels = cells(512, count)
-        assert np.abs(weight_map(labels, class_balance=False) - usual_weight_map(labels)).max() < 1e-5
+        ours, peer = partial(weight_map, labels, class_balance=False), partial(usual_weight_map, labels)
+        assert np.abs(ours() - peer()).max() < 1e-5
         yield (
             f"weight map, 512 x 512, {count} cells",
-            lambda labels=labels: weight_map(labels, class_balance=False),
-            lambda labels=labels: usual_weight_map(labels),
+            *in_turn(ours, peer),
             "one distance transform per cell (SciPy)",
+            CPU,
         )
 
 
@@ -67,7 +69,7 @@ def in_turn(*functions, rounds=ROUNDS):
     return np.median(times[1:], axis=0)
 
 
-def pixel_classifier():
+def pixel_classifier_rows():
     """The 2012 network on sliding windows: all windows of 32 x 32 pixels at once, against one after the other."""
     torch.set_num_threads(1)
     network = models.build("sliding_window").eval()
@@ -80,7 +82,10 @@ def pixel_classifier():
         for row in windows:
             network.one_by_one(row[:, None])
 
-    return "pixel classifier, 32 x 32 pixels", torch.inference_mode()(lambda: network(image)), one_by_one
+    at_once = torch.inference_mode()(lambda: network(image))
+    name, peer = "pixel classifier, 32 x 32 pixels", "its windows one by one"
+    yield name, *in_turn(at_once, one_by_one, rounds=3), peer, CPU
+    yield name, gflop(at_once), gflop(one_by_one), peer, "GFLOP"
 
 
 def gflop(function):
@@ -109,27 +114,15 @@ def warping_rows():
     isbi2012.warping_error(labels, probability)
     seconds = time.process_time() - began
     name = "warping error, 512 x 512, 10 thresholds, noisy map"
-    return [(name, seconds, 6.0, "Fiji's Java reference, time reported on another machine", 6.0 / seconds, "s CPU")]
+    yield name, seconds, 6.0, "Fiji's Java reference, time reported on another machine", CPU
 
 
 def main():
-    rows = []
-    for name, ours, peer, peer_name in weight_maps():
-        ours_s, peer_s = in_turn(ours, peer)
-        rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
-        print(f"{name}: {ours_s:.4f} s, {peer_name} {peer_s:.4f} s, {peer_s / ours_s:.0f} times faster", flush=True)
-    name, at_once, one_by_one = pixel_classifier()
-    for unit, (ours, peer) in (
-        ("s CPU", in_turn(at_once, one_by_one, rounds=3)),
-        ("GFLOP", (gflop(at_once), gflop(one_by_one))),
-    ):
-        rows.append((name, ours, peer, "its windows one by one", peer / ours, unit))
-        print(f"{name}: {ours:.3g} {unit}, its windows one by one {peer:.3g}, {peer / ours:.0f} times", flush=True)
-    for name, ours_s, peer_s, peer_name in prediction.rows(partial(in_turn, rounds=3)):
-        rows.append((name, ours_s, peer_s, peer_name, peer_s / ours_s, "s CPU"))
-        print(f"{name}: {ours_s:.2f} s, {peer_name} {peer_s:.2f} s, {peer_s / ours_s:.2f} times faster", flush=True)
-    rows += warping_rows()
-    print("{}: {:.3f} s ({}: {} s)".format(*(rows[-1][i] for i in (0, 1, 3, 2))))
+    thrice, rows = partial(in_turn, rounds=3), []
+    parts = weight_map_rows(), pixel_classifier_rows(), prediction.rows(thrice), prediction.engine_rows(thrice)
+    for name, ours, peer, peer_name, unit in chain(*parts, warping_rows()):
+        rows.append((name, ours, peer, peer_name, peer / ours, unit))
+        print(f"{name}: {ours:.3g} {unit}, {peer_name}: {peer:.3g}; {peer / ours:.3g} times as much", flush=True)
     (FOLDER.parent / "results").mkdir(exist_ok=True)
     frame = pd.DataFrame(rows, columns=["name", "ours", "peer", "peer_name", "ratio", "unit"])
     frame.to_csv(FOLDER.parent / "results/benchmarks.csv", index=False, float_format="%.4g")

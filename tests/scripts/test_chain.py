@@ -16,7 +16,8 @@ from train import starting_network
 from unetflow import modelfile, models
 from unetflow.errors import InputError
 from unetflow.inference import predict, predict_as
-from unetflow.stacks import Prediction, Samples, Volume
+from unetflow.ngff import create_image
+from unetflow.stacks import Prediction, Samples, Slice, Volume, write_volume
 from unetflow.weights import separate_touching, weight_map
 from weight_map import weight_maps
 
@@ -55,7 +56,7 @@ def folder(tmp_path_factory):
     """A prepared data set, its targets, and an untrained model."""
     folder = tmp_path_factory.mktemp("chain")
     prepare(None, folder / "volume.zarr", folder / "splits.json", folder / "checks.csv", DATASET)
-    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True}
+    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True, "gap": 2}
     weight_maps(folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr", "0", weights)
     architecture = {"name": "unet", "in_channels": 1, "classes": 2, "width": 2, "depth": 2}
     mean, sd = Volume(folder / "volume.zarr").normalisation
@@ -82,7 +83,7 @@ def test_the_volume_says_which_fold_tests_on_a_slice(folder):
 
 def test_targets_are_parted_and_weighted_as_the_training_set_says(folder):
     volume, targets = Volume(folder / "volume.zarr"), zarr.open_group(folder / "targets.zarr", mode="r")
-    parted = {name: separate_touching(volume.labels(name)) for name in split(folder, "train")}
+    parted = {name: separate_touching(volume.labels(name), 2) for name in split(folder, "train")}
     stacked = np.stack(list(parted.values()))
     balance = [stacked.size / (2 * (stacked == 0).sum()), stacked.size / (2 * (stacked > 0).sum())]
     for name, labels in parted.items():
@@ -194,6 +195,22 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     np.testing.assert_allclose(table["value"], perfect, atol=1e-12)
 
 
+def test_cells_with_a_marker_but_no_outline_count_in_det_alone(tmp_path):
+    outlines, found = np.zeros((2, 20, 20), np.int32)
+    outlines[2:6, 2:6] = 1
+    markers = outlines.copy()
+    markers[12, 12] = 2
+    found[2:6, 2:6] = 1
+    write_volume(tmp_path / "v", [Slice("a", "a", found, outlines, markers=markers)], (1, 1, 1), "micrometer", 0.0, 1.0)
+    probability = np.stack([found == 0, found > 0]).astype(np.float32)
+    for store, values in (("p", probability[:, None]), ("s", found[None])):
+        create_image(tmp_path / store, values.shape, values.dtype, (1, 1, 1), "micrometer")[:] = values
+        zarr.open_group(tmp_path / store).attrs["unetflow"] = {"slices": [{"name": "a", "shape": [20, 20]}]}
+    evaluate(*(tmp_path / name for name in ("v", "p", "s", "t.csv")), ["seg", "det", "op_csb"], IDS)
+    table = pd.read_csv(tmp_path / "t.csv").query("image == 'all'").set_index("metric")["value"]
+    assert table.to_dict() == pytest.approx({"seg": 1, "det": 0.5, "op_csb": 0.75})
+
+
 def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path, monkeypatch):
     import choose_segmentation as script
 
@@ -210,7 +227,7 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
     options["choose"] = {"metric": "seg", "among": {"threshold": [0.35, 0.5, 0.8], "min_size": [0, 10**6]}}
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
     outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
-    script.choose_segmentation(*paths, *outputs, "0", PREDICTION, options, "cpu")
+    script.choose_segmentation(script.Inputs(*paths), *outputs, "0", PREDICTION, options, "cpu")
     assert json.loads(outputs[0].read_text()) == {"threshold": 0.5, "connectivity": 1, "min_size": 0}
     trials = pd.read_csv(outputs[1])
     assert len(trials) == 6 and trials["score"].idxmax() == 2

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from unetflow import IGNORE
-from unetflow.checks import check_slices
+from unetflow.checks import check_slices, volume_findings
 from unetflow.errors import InputError
+from unetflow.sources import Source
 from unetflow.stacks import Slice
 
 
@@ -72,3 +73,24 @@ def test_findings():
 def test_12_bit_data_is_named():
     rows = dict(check_slices([one(grey(np.uint16) * 80)], "instances", None))
     assert "12 bit" in rows["bit depth"]
+
+
+def test_what_is_said_of_a_volume():
+    values = np.random.default_rng(0).integers(5, 90, (12, 300, 310)).astype(np.uint16)
+    rows = dict(volume_findings(Source("v", values, "zyx", {}, (2.0, 0.5, 0.5), "micrometer")))
+    assert rows["size (z, y, x)"] == "12 x 300 x 310, read from axes zyx" and "suspicious" not in rows
+    assert rows["voxels"] == "1.12e+06, 0.00223 GB as uint16" and rows["grey values"].startswith("5 to 89, mean 4")
+    assert rows["voxel size (z, y, x)"] == "[2.0, 0.5, 0.5] micrometer"
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        (np.full((3, 9, 9), np.nan, np.float32), "NaN or infinite values"),
+        (np.zeros((3, 9, 9), np.uint8), "the same value everywhere in the middle: is it the right array"),
+        (np.arange(40 * 81).reshape(40, 9, 9), "more slices than pixels along y and x"),
+    ],
+)
+def test_what_is_suspicious_of_a_volume(values, said):
+    rows = volume_findings(Source("v", values, "zyx", {}, (1.0, 1.0, 1.0)))
+    assert [said in finding for kind, finding in rows if kind == "suspicious"] == [True]

@@ -144,25 +144,31 @@ def test_training_on_balanced_pixels_learns_and_resumes(tmp_path):
 
 
 def test_cells_without_an_outline_are_not_suppressed(tmp_path):
-    """Two frames, of which the second has only some of its cells outlined, the rest of it being unknown."""
+    """Two frames, of which the second has only some of its cells outlined, the rest of it being unknown.
+
+    Means over three networks, since one small network finds more or less by chance.
+    """
     images, labels = synthetic.cell_images(slices=2, size=128, cells=10, seed=0)
     partial = np.where(labels[1] % 3 == 1, labels[1], 0)
     missing = (labels[1] > 0) & (partial == 0)
-    found = {}
-    for unknown in (IGNORE, 0):
+
+    def found(unknown, seed):
         truth = [labels[0], np.where(partial > 0, partial, unknown)]
         frames = [
             ((image - images.mean()) / images.std(), target > 0, weight_map(separate_touching(target), w0=0))
             for image, target in zip(images, truth)
         ]
         frames = [tuple(a.astype(t) for a, t in zip(f, (np.float32, np.uint8, np.float32))) for f in frames]
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         model = models.build("unet", width=8, depth=2, dropout=0)
-        recipe = Recipe(steps=120, optimizer="adamw", learning_rate=0.003, validate_every=40, checkpoint_every=120)
-        run = Training(model, recipe, seed=0, device="cpu")
-        run.run(frames, lambda network: {}, tmp_path / str(unknown), lambda *seen: None)
-        found[unknown] = predict(run.averaged(), frames[1][0])[1][missing].mean()
-    assert found[IGNORE] > 0.65 and found[0] < found[IGNORE] - 0.2, found
+        recipe = Recipe(steps=160, optimizer="adamw", learning_rate=0.003, schedule="cosine", validate_every=160)
+        run = Training(model, recipe, seed=seed, device="cpu")
+        run.run(frames, lambda network: {}, tmp_path / f"{unknown} {seed}", lambda *seen: None)
+        return predict(run.averaged(), frames[1][0])[1][missing].mean()
+
+    ignored, suppressed = ([found(unknown, seed) for seed in range(3)] for unknown in (IGNORE, 0))
+    assert np.mean(ignored) > np.mean(suppressed) + 0.2, (ignored, suppressed)
+    assert np.mean(ignored) > 0.6, ignored
 
 
 def test_the_middle_alone_is_trained_on(tmp_path):

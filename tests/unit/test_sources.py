@@ -8,12 +8,13 @@ from itertools import permutations
 import h5py
 import numpy as np
 import pytest
+import tensorstore
 import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unetflow.errors import InputError
-from unetflow.sources import Source, open_source
+from unetflow.sources import Source, identity, open_source
 
 SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
 
@@ -125,6 +126,7 @@ def test_tiff_pages_written_one_by_one_and_slices_in_files(phantom, tmp_path):
         for page in volume:
             tiff.write(page, contiguous=False)
     assert_reads(open_source(str(tmp_path / "pages.tif"), axes="zyx"), expected(phantom, "zyx"))
+    assert_reads(open_source(str(tmp_path / "p*.tif"), axes="zyx"), expected(phantom, "zyx"))
     for z, page in enumerate(volume):
         tifffile.imwrite(tmp_path / f"slice{z:03d}.tif", page)
     assert_reads(open_source(str(tmp_path / "slice*.tif")), expected(phantom, "zyx"))
@@ -162,6 +164,35 @@ def test_hdf5(phantom, tmp_path):
     with pytest.raises(InputError, match=r"2 arrays; name one .* volumes/other, volumes/raw"):
         open_source(str(path))
     assert_reads(open_source(str(path), array="/volumes/raw"), expected(phantom, "zyx"))
+
+
+def write_n5(path, volume, **metadata):
+    """``volume`` [x, y, z] as an N5 array, by TensorStore."""
+    metadata |= {"dimensions": volume.shape, "blockSize": [4, 4, 2], "dataType": volume.dtype.name}
+    metadata["compression"] = {"type": "gzip"}
+    spec = {"driver": "n5", "kvstore": path.as_uri() + "/", "metadata": metadata}
+    tensorstore.open(spec, create=True, delete_existing=True).result().write(volume).result()
+
+
+def test_n5(phantom, tmp_path, web):
+    volume = ordered(phantom, "xyz")
+    units = {"axes": ["x", "y", "z"], "units": ["nm"] * 3, "resolution": [4, 5, 40]}
+    write_n5(tmp_path / "file.n5/volumes/raw", volume, **units)
+    write_n5(tmp_path / "bare.n5", volume)
+    for place in (str(tmp_path), web):
+        source = open_source(f"{place}/file.n5", array="volumes/raw")
+        assert_reads(source, expected(phantom, "xyz"))
+        assert source.voxel_size == (40.0, 5.0, 4.0) and source.unit == "nanometer"
+    bare = open_source(str(tmp_path / "bare.n5"))
+    assert_reads(bare, expected(phantom, "xyz"))
+    assert bare.voxel_size is None
+    assert open_source(str(tmp_path / "bare.n5"), axes="zyx").shape == volume.shape
+    with pytest.raises(InputError, match="can't be read as an N5 array; correct `path`, and name the array"):
+        open_source(str(tmp_path / "file.n5"))
+    before = [identity(tmp_path / "file.n5", name) for name in (None, "volumes/raw")]
+    write_n5(tmp_path / "file.n5/volumes/raw", volume[:-1], **units)
+    after = [identity(tmp_path / "file.n5", name) for name in (None, "volumes/raw")]
+    assert before[0] == after[0] and before[1] != after[1], "the array's own metadata tell"
 
 
 class RangeHandler(http.server.SimpleHTTPRequestHandler):

@@ -22,7 +22,7 @@ from unetflow.errors import InputError
 from unetflow.metrics.streaming import Counts
 from unetflow.plan import lay_out
 from unetflow.shards import Shards
-from unetflow.sources import Source
+from unetflow.sources import Source, open_source
 from unetflow.stacks import VolumePrediction
 from unetflow.tiles import read_window
 
@@ -165,6 +165,31 @@ def test_the_store_opens_elsewhere(model, tmp_path):
     np.testing.assert_allclose(half, full.reshape(2, 2, 300, 2, 40, 2).mean(axis=(3, 5)), atol=1e-6)
     files = [f for f in (path / "0/c").rglob("*") if f.is_file()]
     assert len(files) == json.loads((tmp_path / "plan.json").read_text())["files"] == 6
+
+
+def test_the_older_version_opens_elsewhere(model, tmp_path):
+    """The same image, all levels, as valid OME-Zarr 0.4 that ome-zarr-py, tensorstore and we ourselves read."""
+    import tensorstore
+    from export_v04 import export_v04
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+    from ome_zarr_models.v04 import Image
+
+    entry, _ = volume(tmp_path, (2, 600, 80))
+    path, exported = predicted(tmp_path, entry, model, OPTIONS | {"block": [1, 256, 80]}), tmp_path / "p.v04.zarr"
+    export_v04(path, exported)
+    image, levels = Image.from_zarr(zarr.open_group(exported, mode="r")), zarr.open_group(path, mode="r")
+    old, new = image.attributes.multiscales[0], levels.attrs["ome"]["multiscales"][0]
+    assert [axis.name for axis in old.axes] == [axis["name"] for axis in new["axes"]]
+    assert [one.model_dump(mode="json", exclude_none=True) for one in old.datasets] == new["datasets"]
+    assert [channel.label for channel in image.attributes.omero.channels] == ["background", "object"]
+    (node,) = Reader(parse_url(exported))()
+    for name, seen in zip(("0", "1"), node.data, strict=True):
+        spec = {"driver": "zarr", "kvstore": {"driver": "file", "path": str(exported / name)}}
+        for found in (seen, tensorstore.open(spec).result().read().result()):
+            np.testing.assert_array_equal(np.asarray(found), levels[name][:])
+    ours = open_source(str(exported), channel=1)
+    np.testing.assert_array_equal(ours.read((0, 0, 0), ours.shape), levels["0"][1])
 
 
 def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, power_cuts):

@@ -104,3 +104,25 @@ def test_gap_parts_all_touching_cells_and_no_more(labels):
         assert not ((parted > 0) & (other > 0) & (other != parted)).any(), "cells still touch"
         removed &= ~((padded[window] > 0) & (padded[window] != labels))
     assert not removed.any(), "a pixel went that touched no other cell"
+
+
+@pytest.mark.parametrize("gap", range(6))
+def test_gap_is_as_wide_as_asked_for(gap):
+    for axis in (0, 1):
+        labels = np.swapaxes(np.repeat([[2] * 9 + [1] * 9], 5, axis=0), 1, axis)
+        parted = separate_touching(labels, gap)
+        assert ((parted == 0).sum(axis=axis) == gap).all()
+        assert (parted == 2).sum() - (parted == 1).sum() == 5 * (gap % 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(label_images, st.integers(0, 5))
+def test_wide_gaps_against_every_pair_of_pixels(labels, gap):
+    at = np.argwhere(labels > 0)
+    ids = labels[labels > 0]
+    distance = np.linalg.norm(at[:, None] - at[None], axis=-1)
+    larger, smaller = ids[None] > ids[:, None], ids[None] < ids[:, None]
+    gone = (larger & (distance <= (gap + 1) // 2 + 0.5)) | (smaller & (distance <= gap // 2 + 0.5))
+    expected = labels.copy()
+    expected[labels > 0] = np.where(gone.any(axis=1), 0, ids)
+    np.testing.assert_array_equal(separate_touching(labels, gap), expected)

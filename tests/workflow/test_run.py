@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import zarr
@@ -125,6 +127,22 @@ def test_touching_every_source_plans_nothing(finished):
         ):
             os.utime(file, (later, later))
     assert finished.planned() == set()
+
+
+def test_check_tells_what_was_understood(finished, tmp_path, monkeypatch):
+    volume = {"path": str(tmp_path / "v.zarr"), "axes": "zyx", "voxel_size": [2, 1, 1], "segmentation": "em"}
+    zarr.create_array(volume["path"], data=np.arange(4 * 30 * 20, dtype=np.uint16).reshape(4, 30, 20))
+    run = {"dataset": "tiny_em", "models": ["tiny"], "folds": [0], "volumes": ["mine"]}
+    (tmp_path / "mine.json").write_text(json.dumps({"volumes": {"mine": volume}, "runs": [run]}))
+    monkeypatch.setattr(finished, "configfiles", (*finished.configfiles, str(tmp_path / "mine.json")))
+    said = finished.run("check").stdout
+    assert re.search(r"\ntiny_em\n    slices +\d+, of which \d+ annotated\n", said), said
+    assert re.search(r"\nmine\n    size \(z, y, x\) +4 x 30 x 20, read from axes zyx\n", said), said
+
+
+@pytest.mark.parametrize("store", ["tiny_em/0/tiny/segmentation", "volumes/tiny_volume/tiny/prediction"])
+def test_the_older_version_is_made_on_request(finished, store):
+    assert finished.planned(f"results/{store}.v04.zarr") == {"export_v04"}
 
 
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}

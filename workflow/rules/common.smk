@@ -1,11 +1,13 @@
 import ast
 from modulefinder import ModuleFinder
+from types import SimpleNamespace
 
 import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
 from unetflow.config import checked, made_here_or_remote
 from unetflow.jobs import fingerprint
+from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.sources import identity
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:

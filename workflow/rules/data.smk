@@ -1,3 +1,18 @@
+rule check:
+    """What was understood of every data set and volume of the runs, before anything is computed: snakemake check"""
+    input:
+        checks_of_runs(),
+    log:
+        "logs/check.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        datasets=datasets_of_runs(),
+        volumes=volumes_to_check(),
+    script:
+        "../scripts/check.py"
+
+
 rule download:
     """Fetch a data set from its official place, checked and unpacked."""
     output:

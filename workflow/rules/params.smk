@@ -2,12 +2,12 @@
 
 
 def recipe(wildcards):
-    """The `models` entry behind {model}, which is its name, with -seedN behind it for seeds other than 0."""
-    return config["models"][wildcards.model.split("-seed")[0]]
+    """The `models` entry behind {model}."""
+    return config["models"][recipe_of(wildcards.model)]
 
 
 def seed(wildcards):
-    return int((wildcards.model.split("-seed") + ["0"])[1])
+    return config["seed"] + seed_of(wildcards.model)
 
 
 def downloaded(wildcards):
@@ -97,7 +97,7 @@ def model_description(wildcards):
         "architecture": architecture_of_model(wildcards),
         "dataset": wildcards.dataset,
         "fold": wildcards.fold,
-        "seed": config["seed"] + seed(wildcards),
+        "seed": seed(wildcards),
     }
 
 
@@ -122,4 +122,4 @@ def metrics_of_dataset(wildcards):
 def ids_of_model(wildcards):
     """The columns by which tables name a model."""
     ids = {"dataset": wildcards.dataset, "fold": wildcards.fold, "model": wildcards.model}
-    return ids | {"seed": config["seed"] + seed(wildcards)}
+    return ids | {"seed": seed(wildcards)}

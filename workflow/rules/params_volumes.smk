@@ -33,13 +33,13 @@ def labels_of_truth(wildcards):
 
 def volume_content(wildcards):
     """What a volume can be told by without reading it, so that its being touched or copied anew reruns nothing."""
-    path = config["volumes"][wildcards.volume]["path"]
-    return None if made_here_or_remote(path) else identity(path)
+    entry = config["volumes"][wildcards.volume]
+    return None if made_here_or_remote(entry["path"]) else identity(entry["path"], entry["array"])
 
 
 def truth_content(wildcards):
-    path = config["volumes"][wildcards.volume]["truth"]["path"]
-    return None if made_here_or_remote(path) else identity(path)
+    truth = config["volumes"][wildcards.volume]["truth"]
+    return None if made_here_or_remote(truth["path"]) else identity(truth["path"], truth["array"])
 
 
 def segmentation_of_volume(wildcards):
@@ -54,12 +54,12 @@ def ids_of_volume(wildcards):
     """The columns by which tables name a model applied to a volume; its fold is the one it was trained on."""
     dataset, fold = training_for_volume(wildcards)
     ids = {"dataset": wildcards.volume, "fold": fold, "model": wildcards.model}
-    return ids | {"seed": config["seed"] + seed(wildcards)}
+    return ids | {"seed": seed(wildcards)}
 
 
 def training_for_volume(wildcards):
     """(dataset, fold) on which the model was trained that is applied to a volume."""
-    name = wildcards.model.split("-seed")[0]
+    name = recipe_of(wildcards.model)
     for run in config["runs"]:
         if wildcards.volume in run["volumes"] and name in run["models"]:
             return run["dataset"], run["folds"][0]

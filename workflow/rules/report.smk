@@ -16,7 +16,7 @@ rule show_table:
     params:
         code=code("show_table.py"),
         title=title_of_table,
-        wide=lookup("{table}/wide", within=TABLES),
+        wide=shown_wide,
     script:
         "../scripts/show_table.py"
 

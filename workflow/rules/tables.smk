@@ -30,81 +30,41 @@ def comparable(table):
     return [name for name in config["report"][table] if config["datasets"][name]["format"] != "generated"]
 
 
-def recipes_of_runs():
-    """Names of the recipes that the runs use, without seeds."""
-    return list(dict.fromkeys(name for run in config["runs"] for name in run["models"]))
-
-
 def views_of_recipes():
-    """How many symmetries each of them averages over."""
-    return {
-        name: len(config["prediction"][config["models"][name]["prediction"]]["symmetries"])
-        for name in recipes_of_runs()
-    }
+    """How many symmetries each recipe of the runs averages over."""
+    predictions = {name: config["models"][name]["prediction"] for name in recipes_of_runs()}
+    return {name: len(config["prediction"][entry]["symmetries"]) for name, entry in predictions.items()}
 
 
-def models_of_fold(wildcards):
-    """The models that are tested on a fold, one seed of each recipe."""
-    names = [m for d, fold, m in tested_models_of_runs() if (d, str(fold)) == (wildcards.dataset, wildcards.fold)]
-    return [name for name in names if "-seed" not in name]
-
-
-def of_models_of_fold(store):
-    """Function of the wildcards: the ``store`` of every one of `models_of_fold`."""
-    pattern = f"results/{{dataset}}/{{fold}}/{{model}}/{store}"
-    return lambda wildcards: expand(pattern, model=models_of_fold(wildcards), **wildcards)
-
-
-TABLES = {
-    "table1_em": {
-        "title": "Table 1: EM segmentation, the paper and ours",
-        "csv": "results/report/table1_em.csv",
-        "wide": False,
-    },
-    "table2_ctc": {
-        "title": "Table 2: cell tracking sets, SEG, the paper and ours",
-        "csv": "results/report/table2_ctc.csv",
-        "wide": False,
-    },
-    "ablation": {
-        "title": "What each idea buys: every recipe, and its difference from the reference",
-        "csv": "results/report/ablation.csv",
-        "wide": False,
-    },
-    "targets": {
-        "title": "Published figures and claims, and what our runs say of them",
-        "csv": "results/report/targets.csv",
-        "wide": False,
-    },
-    "speed": {
-        "title": "What each recipe costs",
-        "csv": "results/report/speed.csv",
-        "wide": False,
-    },
-    "metrics": {
-        "title": "Metrics over all test slices",
-        "csv": "results/metrics.csv",
-        "wide": True,
-    },
-    "runtime": {
-        "title": "Time and memory of every job",
-        "csv": "results/runtime.csv",
-        "wide": False,
-    },
-    "tiling_check": {
-        "title": "Tiled against whole-image prediction: largest difference in probability",
-        "csv": "results/report/tiling_check.csv",
-        "wide": False,
-    },
+TABLES = {  # of the report: the CSV of each, and its title
+    "table1_em": ("results/report/table1_em.csv", "Table 1: EM segmentation, the paper and ours"),
+    "table2_ctc": ("results/report/table2_ctc.csv", "Table 2: cell tracking sets, SEG, the paper and ours"),
+    "ablation": (
+        "results/report/ablation.csv",
+        "What each idea buys: every recipe, and its difference from the reference",
+    ),
+    "targets": ("results/report/targets.csv", "Published figures and claims, and what our runs say of them"),
+    "speed": ("results/report/speed.csv", "What each recipe costs"),
+    "metrics": ("results/metrics.csv", "Metrics over all test slices"),
+    "runtime": ("results/runtime.csv", "Time and memory of every job"),
+    "tiling_check": (
+        "results/report/tiling_check.csv",
+        "Tiled against whole-image prediction: largest difference in probability",
+    ),
 }
 
 
 def table_to_show(wildcards):
-    return TABLES[wildcards.table]["csv"]
+    return TABLES[wildcards.table][0]
 
 
 def title_of_table(wildcards):
-    return TABLES[wildcards.table]["title"]
+    return TABLES[wildcards.table][1]
+
+
+def shown_wide(wildcards):
+    """Whether a table is tidy, with a row per value, and shown with a column per metric."""
+    return wildcards.table == "metrics"
 
 
 def benchmarks_of_runs():
@@ -116,17 +76,11 @@ def benchmarks_of_runs():
 
     def add(rule, dataset, fold="", model="", job="", device_file=None):
         path = f"{Path('benchmarks/jobs', rule, dataset, str(fold), model, job)}.tsv"
-        row = {
-            "rule": rule,
-            "dataset": dataset,
-            "fold": str(fold),
-            "model": model,
-            "job": job,
-        }
+        row = {"rule": rule, "dataset": dataset, "fold": str(fold), "model": model, "job": job}
         rows[path] = row | {"benchmark": path, "device_file": device_file}
 
     for dataset, fold, model in models_of_runs():
-        name = config["models"][model.split("-seed")[0]]["augmentation"]
+        name = config["models"][recipe_of(model)]["augmentation"]
         folder = f"results/{dataset}/{fold}/{model}"
         add("prepare", dataset)
         add("weight_map", dataset, fold, job=config["augmentations"][name]["weights"])
@@ -135,13 +89,7 @@ def benchmarks_of_runs():
         add("train", dataset, fold, model, device_file=f"{folder}/model.json")
         if (dataset, fold, model) not in tested_models_of_runs():
             continue
-        add(
-            "predict",
-            dataset,
-            fold,
-            model,
-            device_file=f"{folder}/prediction.zarr/zarr.json",
-        )
+        add("predict", dataset, fold, model, device_file=f"{folder}/prediction.zarr/zarr.json")
         if config["segmentation"][config["datasets"][dataset]["segmentation"]]["choose"]:
             add("choose_segmentation", dataset, fold, model)
         add("segment", dataset, fold, model)

@@ -3,7 +3,7 @@
 
 def model_names(run):
     """The {model} of every recipe and seed of a run."""
-    return [name if number == 0 else f"{name}-seed{number}" for name in run["models"] for number in run["seeds"]]
+    return [model_name(recipe, number) for recipe in run["models"] for number in run["seeds"]]
 
 
 def models_of_runs():
@@ -26,6 +26,22 @@ def volumes_of_runs():
     return list(dict.fromkeys(rows))
 
 
+def datasets_of_runs():
+    return list(dict.fromkeys(run["dataset"] for run in config["runs"]))
+
+
+def checks_of_runs():
+    """What was understood of every data set."""
+    return [f"results/{dataset}/checks.csv" for dataset in datasets_of_runs()]
+
+
+def volumes_to_check():
+    """Volume -> what opening it and its truth needs, for all that are not results of this pipeline."""
+    names = dict.fromkeys(volume for volume, _ in volumes_of_runs())
+    found = [SimpleNamespace(volume=name) for name in names]
+    return {w.volume: [volume_entry(w), truth_entry(w)] for w in found if not volume_made_here(w)}
+
+
 def plans_of_runs():
     """Plan and hours of every volume to predict."""
     return [f"results/volumes/{volume}/{model}/speed.json" for volume, model in volumes_of_runs()]
@@ -43,17 +59,42 @@ def of_runs(pattern):
     return [pattern.format(dataset=d, fold=f, model=m) for d, f, m in tested_models_of_runs()]
 
 
+def recipes_of_runs():
+    """Names of the recipes that the runs use, without seeds."""
+    return list(dict.fromkeys(recipe for run in config["runs"] for recipe in run["models"]))
+
+
+def compared_models(dataset, fold):
+    """The models that are tested on a fold, the first seed of each recipe."""
+    first = {}
+    for one, number, model in tested_models_of_runs():
+        if (one, str(number)) == (dataset, str(fold)):
+            first.setdefault(recipe_of(model), model)
+    return list(first.values())
+
+
 def compared_folds_of_runs():
     """(dataset, fold) on which more than one recipe is tested."""
-    folds = [(d, fold) for d, fold, model in tested_models_of_runs() if "-seed" not in model]
-    return [one for one in dict.fromkeys(folds) if folds.count(one) > 1]
+    folds = dict.fromkeys((dataset, fold) for dataset, fold, _ in tested_models_of_runs())
+    return [one for one in folds if len(compared_models(*one)) > 1]
+
+
+def models_of_picture(wildcards):
+    """The models that stand side by side."""
+    return compared_models(wildcards.dataset, wildcards.fold)
+
+
+def compared_stores(store):
+    """Function of the wildcards: the ``store`` of every one of `models_of_picture`."""
+    pattern = f"results/{{dataset}}/{{fold}}/{{model}}/{store}"
+    return lambda wildcards: expand(pattern, model=models_of_picture(wildcards), **wildcards)
 
 
 def figures_of_runs():
     """Every picture and page of the report."""
     pages = [f"results/report/pages/{table}.html" for table in TABLES]
     for dataset, fold, model in models_of_runs():
-        name = config["models"][model.split("-seed")[0]]["augmentation"]
+        name = config["models"][recipe_of(model)]["augmentation"]
         folder = f"results/report/{dataset}/{fold}"
         pages += [
             f"results/report/pages/{dataset}/checks.html",
@@ -71,5 +112,5 @@ def figures_of_runs():
 
 def targets_of_runs():
     """Every table, picture and page, and the plans of volumes."""
-    tables = [row["csv"] for row in TABLES.values()]
+    tables = [csv for csv, title in TABLES.values()]
     return [*tables, *figures_of_runs(), *plans_of_runs()]

@@ -1,6 +1,7 @@
 """Which way of cutting probabilities into objects does best on slices of the training part."""
 
 import json
+from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
@@ -11,14 +12,24 @@ from unetflow.objects import segment, slice_options
 from unetflow.stacks import Volume, read_split
 
 
-def choose_segmentation(volume, splits, model, chosen, trials, fold, prediction, options, device):
+@dataclass(frozen=True)
+class Inputs:
+    """Files that the choice is made from."""
+
+    volume: str
+    splits: str
+    model: str
+
+
+def choose_segmentation(inputs, chosen, trials, fold, prediction, options, device):
     """Write ``chosen`` (JSON: the options for `objects.segment`) and ``trials`` (CSV: all that were tried, scored).
 
     Tried on the fold's validation slices, on which the network was not trained, or on its training slices where it has
     no validation slices; never on its test slices. prediction : the `prediction` entry. options : the `segmentation`
     entry, whose ``choose`` names the metric and the values to try; of equally good ones the first is taken.
     """
-    volume, split, network = Volume(volume), read_split(splits, fold), modelfile.load(model, device)
+    volume, network = Volume(inputs.volume), modelfile.load(inputs.model, device)
+    split = read_split(inputs.splits, fold)
     names = split["validation"] or split["train"]
     function, truth = ctc.MEASURES[options["choose"]["metric"]]
     probabilities = [predict_as(prediction, network, volume.image(name))[1] for name in names]
@@ -46,9 +57,7 @@ def combinations(among):
 if __name__ == "__main__":
     with jobs.job(snakemake):
         choose_segmentation(
-            volume=snakemake.input.volume,
-            splits=snakemake.input.splits,
-            model=snakemake.input.model,
+            inputs=Inputs(snakemake.input.volume, snakemake.input.splits, snakemake.input.model),
             chosen=snakemake.output.chosen,
             trials=snakemake.output.trials,
             fold=snakemake.wildcards.fold,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from unetflow import jobs
+from unetflow.names import recipe_of
 
 COLUMNS = ["model", "seconds", "views", "peak_mb", "gflop", "parameters", "training_s", "trained", "device", "threads"]
 
@@ -18,10 +19,9 @@ def collect_speed(profiles, runtime, table, views):
     profiles : dict recipe -> path of its profile. views : dict recipe -> number of symmetries.
     """
     times = pd.read_csv(runtime).query("rule == 'train'")
-    times["recipe"] = times["model"].str.replace(r"-seed\d+$", "", regex=True)
     rows = []
     for model, profile in profiles.items():
-        trained = times[times["recipe"] == model]["wall_s"]
+        trained = times[times["model"].map(recipe_of) == model]["wall_s"]
         row = {"model": model, "views": views[model], "training_s": trained.mean(), "trained": len(trained)}
         rows.append(json.loads(Path(profile).read_text()) | row)
     pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)

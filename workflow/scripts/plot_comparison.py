@@ -26,8 +26,8 @@ def published(reported, dataset, table1):
     theirs = reported[reported["name"] == "u-net (2015)"]
     if dataset in table1:
         return dict(theirs[theirs["table"] == 1][["metric", "value"]].to_numpy())
-    of_dataset = theirs[(theirs["table"] == 2) & (theirs["metric"] == dataset)]["value"]
-    return dict.fromkeys(["seg"] * len(of_dataset), of_dataset.max())
+    seg = theirs[(theirs["table"] == 2) & (theirs["metric"] == dataset)]["value"]
+    return {"seg": seg.item()} if len(seg) else {}
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ def weight_maps(volume, splits, targets, fold, weights):
     Covers the training and validation slices of the fold, in the volume's order; the others stay 0. Touching objects
     are parted by a gap first. ``weights`` is the entry of the configuration.
     """
+    gap, form = weights["gap"], {key: value for key, value in weights.items() if key != "gap"}
     volume, split = Volume(volume), read_split(splits, fold)
-    parted = {name: separate_touching(volume.labels(name)) for name in split["train"] + split["validation"]}
+    parted = {name: separate_touching(volume.labels(name), gap) for name in split["train"] + split["validation"]}
     class_weights = balanced_class_weights([parted[name] for name in split["train"]])
     jobs.log.info(f"class weights: background {class_weights[0]:.3f}, objects {class_weights[1]:.3f}")
     shape = volume.group["0"].shape
@@ -23,9 +24,7 @@ def weight_maps(volume, splits, targets, fold, weights):
         for name, labels in parted.items():
             z, (height, width) = volume.index[name], labels.shape
             group["target"][z, :height, :width] = (labels > 0).astype(np.uint8)
-            group["weight"][z, :height, :width] = weight_map(
-                labels, **weights, class_weights=class_weights, ignore=IGNORE
-            )
+            group["weight"][z, :height, :width] = weight_map(labels, **form, class_weights=class_weights, ignore=IGNORE)
 
 
 if __name__ == "__main__":

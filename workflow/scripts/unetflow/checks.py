@@ -10,6 +10,8 @@ from scipy.ndimage import label as connected_components
 from . import IGNORE
 from .errors import InputError
 
+SAMPLE = (8, 256, 256)  # voxels (z, y, x) in the middle of a volume that are looked at
+
 
 def check_slices(slices, labels_are, ignore):
     """Check all slices of a data set, in place: labels become int32 instances with `IGNORE` for unknown pixels.
@@ -112,6 +114,26 @@ def findings(slices, annotated):
         rows.append(("label ids", f"not consecutive in {gaps} slices, which harms nothing"))
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
+    return rows
+
+
+def volume_findings(source):
+    """Rows (check, finding) that say what was understood of a `sources.Source`, from its metadata and its middle."""
+    low = [max(0, (size - side) // 2) for size, side in zip(source.shape, SAMPLE)]
+    sample = source.read(low, [a + min(size, side) for a, size, side in zip(low, source.shape, SAMPLE)])
+    voxels, gigabytes = np.prod(source.shape, dtype=float), source.dtype.itemsize / 1e9
+    rows = [
+        ("size (z, y, x)", f"{' x '.join(map(str, source.shape))}, read from axes {source.axes}"),
+        ("voxels", f"{voxels:.3g}, {voxels * gigabytes:.3g} GB as {source.dtype}"),
+        ("voxel size (z, y, x)", f"{list(source.voxel_size)} {source.unit or '(no unit)'}"),
+        ("grey values", f"{sample.min()} to {sample.max()}, mean {sample.mean():.4g} in the middle"),
+    ]
+    if source.dtype.kind == "f" and not np.isfinite(sample).all():
+        rows.append(("suspicious", "NaN or infinite values in the middle; replace them"))
+    elif sample.min() == sample.max():
+        rows.append(("suspicious", "the same value everywhere in the middle: is it the right array, channel and time?"))
+    if source.shape[0] > max(source.shape[1:]):
+        rows.append(("suspicious", "more slices than pixels along y and x; if the axes are mixed up, set `axes`"))
     return rows
 
 

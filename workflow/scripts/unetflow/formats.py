@@ -1,4 +1,4 @@
-"""Opening Zarr, OME-Zarr, TIFF and HDF5 files without reading them, on disk or behind a URL.
+"""Opening Zarr, OME-Zarr, N5, TIFF and HDF5 files without reading them, on disk or behind a URL.
 
 Every function takes the path and the name of an array in it (or None), and returns what the file says of it.
 """
@@ -30,6 +30,8 @@ def open_any(path, name):
     ending = Path(path.split("?")[0]).suffix.lower()
     if ending in TIFF_ENDINGS:
         return open_tiff_slices(path, name) if "*" in path else open_tiff(path, name)
+    if ending == ".n5":
+        return open_n5(path, name)
     return open_hdf5(path, name) if ending in HDF5_ENDINGS else open_zarr(path, name)
 
 
@@ -60,7 +62,7 @@ def open_zarr(path, name):
         node = zarr.open(str(path), mode="r")
     except Exception as error:
         raise InputError(
-            f"{path} is neither a Zarr store nor a TIFF ({', '.join(TIFF_ENDINGS)}) or HDF5 file "
+            f"{path} is neither a Zarr store nor an N5 one (.n5), a TIFF ({', '.join(TIFF_ENDINGS)}) or HDF5 file "
             f"({', '.join(HDF5_ENDINGS)}) that can be opened: {error or type(error).__name__}"
         ) from error
     if isinstance(node, zarr.Array):
@@ -125,6 +127,35 @@ def _listing(names):
     return f"; there are: {', '.join(sorted(names))}" if names else ""
 
 
+def open_n5(path, name):
+    import tensorstore
+
+    root = path if is_url(path) else Path(path).absolute().as_uri()
+    spec = {"driver": "n5", "kvstore": "/".join([root.rstrip("/"), *filter(None, [(name or "").strip("/")]), ""])}
+    try:
+        array = tensorstore.open(spec, read=True).result()
+    except ValueError as error:
+        raise InputError(
+            f"{path} can't be read as an N5 array; correct `path`, and name the array within it with `array`: {error}"
+        ) from error
+    # N5 counts x first, and many files don't even say so.
+    axes = "".join(label[:1] for label in array.domain.labels).lower() or "xyz"[: array.ndim] * (array.ndim <= 3)
+    spacing = {axis: unit for axis, unit in zip(axes, array.dimension_units) if unit is not None}
+    voxel_size = tuple(spacing[a].multiplier if a in spacing else 1.0 for a in "zyx") if spacing else None
+    unit = _unit(spacing["x"].base_unit) if "x" in spacing else None
+    return Opened(f"{path}/{name or ''}".rstrip("/"), ReadNow(array), axes, voxel_size, unit)
+
+
+class ReadNow:
+    """A TensorStore as an array that is read when it is sliced."""
+
+    def __init__(self, store):
+        self.store, self.shape, self.dtype = store, store.shape, store.dtype.numpy_dtype
+
+    def __getitem__(self, where):
+        return self.store[where].read().result()
+
+
 def open_tiff(path, name):
     import tifffile
     import zarr
@@ -150,6 +181,8 @@ def open_tiff_slices(path, name):
     files = sorted(glob(path))
     if not files:
         raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
+    if len(files) == 1:
+        return open_tiff(files[0], name)
     sequence = tifffile.TiffSequence(files)
     if len(sequence.shape) != 1:
         raise InputError(f"{path} matches files that don't form one row of slices")

@@ -1,4 +1,4 @@
-"""Volumes where they lie: OME-Zarr, Zarr, TIFF and HDF5, on disk or behind a URL, read window by window.
+"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF and HDF5, on disk or behind a URL, read window by window.
 
 Whatever the order of its axes, a volume is read as [z, y, x]; of channels and time points one is chosen. Nothing but
 the windows asked for is ever loaded.
@@ -15,7 +15,7 @@ import numpy as np
 from .errors import InputError
 from .formats import is_url, open_any
 
-ZARR_METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
 ALONE = {"t": "time", "c": "channel"}  # axes of which one index is taken, and the configuration key that says which
 
 
@@ -59,7 +59,7 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
 
     Parameters
     ----------
-    path : a Zarr store, a TIFF or HDF5 file, a pattern (``*``) of TIFF slices, or an fsspec URL of a store or file.
+    path : a Zarr or N5 store, a TIFF or HDF5 file, a pattern (``*``) of TIFF slices, or the URL of a store or file.
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
     channel, time : which one to read, where there are several.
@@ -75,6 +75,27 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     _check_axes(source)
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
+    return source
+
+
+def open_with_truth(volume, truth):
+    """The volume, opened; ``volume`` and ``truth`` (or None) are what `open_source` takes.
+
+    Raises InputError for what would only be found out after hours of prediction: voxels of unknown size, truth of
+    another shape.
+    """
+    source = open_source(**volume)
+    if source.voxel_size is None:
+        raise InputError(
+            f"{source.name} does not say how large its voxels are; add voxel_size: [z, y, x] and unit to the volume in "
+            f"the configuration ([1, 1, 1] if nobody knows)"
+        )
+    labels = open_source(**truth) if truth else source
+    if labels.shape != source.shape:
+        raise InputError(
+            f"{labels.name} has shape {labels.shape}, but the volume {source.shape}; correct its `truth` in the "
+            f"configuration"
+        )
     return source
 
 
@@ -106,17 +127,19 @@ def _check_axes(source):
         raise InputError(f"{source.name} holds {source.dtype}; an image or label volume holds numbers")
 
 
-def identity(path):
+def identity(path, array=None):
     """What tells a volume from another without reading it: metadata of stores, names, sizes and heads of files.
 
-    None for what lies behind a URL. Voxels changed in place, with the same metadata, are not noticed.
+    array : its name within the store, or None. None for what lies behind a URL. Voxels changed in place, with the same
+    metadata, are not noticed.
     """
     if is_url(path):
         return None
     seen = []
     for place in sorted(map(Path, glob(str(path)))):
         if place.is_dir():
-            files = [f for depth in ("*", "*/*") for f in place.glob(depth) if f.name in ZARR_METADATA]
+            folders = [place, *(f for f in place.glob("*") if f.is_dir()), place / (array or "")]
+            files = {folder / name for folder in folders for name in METADATA if (folder / name).is_file()}
             seen += [[str(f.relative_to(place)), f.read_text()] for f in sorted(files)]
         else:
             with open(place, "rb") as file:

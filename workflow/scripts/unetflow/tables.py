@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from . import jobs
+from .names import recipe_of
 
 COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
 LEVEL = 0.95  # of intervals
@@ -24,8 +25,7 @@ def read_runs(table):
     A recipe is a `models` entry, whatever the seed. A run is one fold and seed of it.
     """
     frame = pd.read_csv(table, dtype={"fold": str, "image": str}).query("image == 'all'")
-    recipe = frame["model"].str.replace(r"-seed\d+$", "", regex=True)
-    return frame.assign(recipe=recipe)[["dataset", "recipe", "fold", "seed", "metric", "value"]]
+    return frame.assign(recipe=frame["model"].map(recipe_of))[["dataset", "recipe", "fold", "seed", "metric", "value"]]
 
 
 def paired(reference, other):
@@ -33,6 +33,8 @@ def paired(reference, other):
 
     Returns a dict: n; difference, the mean of other - reference; low and high, its 95 % interval after Student; effect,
     the mean over the standard deviation of the differences; p, two-sided, after Student. What n does not allow is NaN.
+    Folds share most of their training slices, so that runs are less independent than Student asks for: the interval is
+    rather too narrow (Nadeau and Bengio, Machine Learning 52:239, 2003).
     """
     differences = (other - reference).dropna().to_numpy()
     n, mean = len(differences), differences.mean() if len(differences) else np.nan
