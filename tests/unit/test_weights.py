@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 from unetflow import IGNORE
-from unetflow.weights import balanced_class_weights, separate_touching, two_nearest, weight_map
+from unetflow.weights import SEGMENT, balanced_class_weights, separate_touching, two_nearest, weight_map
 
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
@@ -49,6 +49,19 @@ def test_two_nearest_are_exact_up_to_the_largest_sum(labels, largest_sum):
     exact = np.sort(distances, axis=0)[:2]
     wanted = (cells == 0) & (exact.sum(axis=0) <= largest_sum)
     np.testing.assert_array_equal(np.sqrt(two_nearest(cells, largest_sum)[:, wanted]), exact[:, wanted])
+
+
+@settings(max_examples=50, deadline=None)
+@given(label_images, st.floats(1, 60))
+def test_large_label_values_change_nothing(labels, largest_sum):
+    cells = np.maximum(labels, 0)
+    np.testing.assert_array_equal(two_nearest(cells, largest_sum), two_nearest(cells * 2**27, largest_sum))
+
+
+def test_rows_longer_than_what_is_looked_at_together():
+    labels = np.zeros((6, 3 * SEGMENT + 17), int)
+    labels[:, 40::41] = np.arange(1, 1 + labels[0, 40::41].size)
+    np.testing.assert_allclose(weight_map(labels), brute_force(labels, 10, 5, True), atol=1e-5)
 
 
 def test_many_cells():

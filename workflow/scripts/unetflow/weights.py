@@ -5,6 +5,8 @@
 with d1 and d2 the distances (pixels) to the nearest and to the second nearest cell.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from scipy.ndimage import maximum_filter, minimum_filter
@@ -13,7 +15,7 @@ from . import IGNORE
 
 FORMS = ("none", "classes", "2015", "2019")
 NEGLIGIBLE = 1e-7  # border weights below this are not looked for
-FAR = np.int32(2**30)  # squared distance (pixels) of a cell that was not met
+SEGMENT = 256  # pixels of a row that are looked at together
 
 
 def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE):
@@ -44,7 +46,7 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
     if sigma <= 0 or w0 < 0:
         raise ValueError(f"w0 = {w0} must not be negative and sigma = {sigma} must be positive")
     known = labels != ignore
-    cells = np.where(known, labels, 0).astype(np.int32)
+    cells = np.where(known, labels, 0)
     weight = np.ones(labels.shape)
     if form == "2019":
         weight = np.where(cells != 0, 1.0, distance_balance(cells))
@@ -79,95 +81,136 @@ def border_term(cells, w0, sigma):
     """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) on the background, 0 on cells, float64[y, x]; cells int[y, x]."""
     border = np.zeros(cells.shape)
     if w0 > NEGLIGIBLE:
-        squared = two_nearest(cells, largest_sum=sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE)))
-        near = squared[1] < FAR
-        d1, d2 = (np.sqrt(distance[near]) for distance in squared)
-        border[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
+        largest_sum = sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE))
+        squared = two_nearest(cells, largest_sum)
+        near = np.flatnonzero((cells == 0) & (squared[1] <= largest_sum**2))
+        d1, d2 = (np.sqrt(distance.ravel()[near]) for distance in squared)
+        border.ravel()[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
     return border
 
 
-def two_nearest(cells, largest_sum):
-    """Squared distances (int32[2, y, x], pixels^2) of background pixels to the nearest and the second nearest cell.
+class Keys(NamedTuple):
+    """Cells by distance, as integers that can be compared: the distance in the high bits, the label in the low ones.
 
-    Both are found wherever the sum of the distances is at most ``largest_sum``; elsewhere, and on cells, either may
-    be FAR. The nearest alone is found up to half of it.
+    All four are of the integer type of the keys; 32 bits where they suffice, for twice the speed.
+    """
+
+    none: int  # no cell: further away than any that matters
+    one: int  # a distance of 1 pixel
+    label: int  # the bits of the label
+    shift: int  # where the distance begins
+
+
+def two_nearest(cells, largest_sum):
+    """Squared distances (int[2, y, x], pixels^2) of background pixels to the nearest and the second nearest cell.
+
+    Both are found wherever the sum of the distances is at most ``largest_sum``; elsewhere either may be anything
+    above its square. On cells they have no meaning.
 
     Separable and exact: if a cell is one of the two nearest to a pixel, then in the column of its closest point it
     is also one of the two nearest, or two others are at least as near. So two labels per column suffice, however
     many cells there are.
     """
-    cells = np.ascontiguousarray(cells, np.int32)
-    return _combine_columns(cells, *_nearest_in_columns(cells, int(largest_sum)), largest_sum)
+    reach = int(largest_sum)
+    keys, cell_keys = _keys(cells, reach)
+    steps = (np.arange(reach + 1) ** 2).astype(cell_keys.dtype) * keys.one
+    nearest, second = _nearest_in_columns(cell_keys, reach, keys)
+    return np.stack(_combine_columns(cell_keys, nearest, second, steps, keys)) >> keys.shift
+
+
+def _keys(cells, reach):
+    """Keys up to ``reach`` pixels of distance or twice its square, and those of the cells themselves, int[y, x]."""
+    shift = 31 - int(2 * (reach + 1) ** 2).bit_length()
+    kind, shift = (np.int32, shift) if cells.max(initial=0) < 2**shift else (np.int64, 32)
+    keys = Keys(*(kind(value) for value in ((reach + 1) << shift, 1 << shift, (1 << shift) - 1, shift)))
+    return keys, np.where(cells != 0, cells, keys.none).astype(kind, copy=False)
 
 
 @njit(cache=True)
-def _nearest_in_columns(cells, reach):
-    """Per pixel, the two nearest distinct cells of its own column, up to ``reach`` pixels away.
+def _nearest_in_columns(cells, reach, keys):
+    """Keys of squared distances to the two nearest cells of every pixel's column, int[y, reach + x + reach], each.
 
-    Returns labels and squared distances, int32[y, x, 2]: 0 and FAR where there is none.
+    On both sides stand ``reach`` columns without a cell.
     """
     height, width = cells.shape
-    label = np.zeros((height, width, 2), np.int32)
-    squared = np.full((height, width, 2), FAR, np.int32)
-    for downward in (True, False):
-        near, near_at = np.zeros(width, np.int32), np.zeros(width, np.int32)  # the cell met last, and where
-        other, other_at = np.zeros(width, np.int32), np.zeros(width, np.int32)  # the one met before that
-        for step in range(height):
-            y = step if downward else height - 1 - step
-            for x in range(width):
-                here = cells[y, x]
-                if here != 0:
-                    if here != near[x]:
-                        other[x], other_at[x] = near[x], near_at[x]
-                    near[x], near_at[x] = here, y
-                two = label[y, x, 0], squared[y, x, 0], label[y, x, 1], squared[y, x, 1]
-                if near[x] != 0 and abs(y - near_at[x]) <= reach:
-                    two = _nearest_two(*two, near[x], (y - near_at[x]) ** 2)
-                if other[x] != 0 and abs(y - other_at[x]) <= reach:
-                    two = _nearest_two(*two, other[x], (y - other_at[x]) ** 2)
-                label[y, x, 0], squared[y, x, 0], label[y, x, 1], squared[y, x, 1] = two
-    return label, squared
-
-
-@njit(cache=True)
-def _combine_columns(cells, label, squared, largest_sum):
-    """Squared distances int32[2, y, x] to the two nearest cells, from the two nearest of every column."""
-    height, width = cells.shape
-    result = np.full((2, height, width), FAR, np.int32)
+    inside = slice(reach, reach + width)
+    nearest = np.full((height, width + 2 * reach), keys.none)
+    second = nearest.copy()
+    above = nearest[0, inside].copy(), second[0, inside].copy()
+    below = above[0].copy(), above[1].copy()
     for y in range(height):
-        for x in range(width):
-            if cells[y, x] != 0:
-                continue
-            two = 0, FAR, 0, FAR
-            # Cells further off than ``room`` columns can't be one of a pair whose sum matters, neither with the
-            # nearest so far nor with each other.
-            dx, room = 0, largest_sum / 2
-            while dx <= room and dx * dx < two[3]:
-                nearest = two[1]
-                for column in (x - dx, x + dx):
-                    if 0 <= column < width:
-                        for k in range(2):
-                            at = squared[y, column, k] + dx * dx
-                            if at >= two[3]:
-                                break  # nor is the column's second any nearer
-                            two = _nearest_two(*two, label[y, column, k], at)
-                if two[1] < nearest:
-                    room = max(largest_sum / 2, largest_sum - np.sqrt(two[1]))
-                dx += 1
-            result[0, y, x], result[1, y, x] = two[1], two[3]
-    return result
+        _one_further(*above, cells[y], keys)
+        nearest[y, inside], second[y, inside] = above
+    for y in range(height - 1, -1, -1):
+        _one_further(*below, cells[y], keys)
+        _merge(nearest[y, inside], second[y, inside], *below, keys.one - keys.one, keys)
+        _square(nearest[y], keys)
+        _square(second[y], keys)
+    return nearest, second
 
 
 @njit(cache=True)
-def _nearest_two(first, to_first, second, to_second, label, to_label):
-    """The two nearest of three cells of which two may be the same, nearest first: label, distance, label, distance."""
-    if to_label < to_first:
-        if label == first:
-            return label, to_label, second, to_second
-        return label, to_label, first, to_first
-    if label != first and to_label < to_second:
-        return first, to_first, label, to_label
-    return first, to_first, second, to_second
+def _combine_columns(cells, nearest, second, steps, keys):
+    """Keys of squared distances to the two nearest cells, int[y, x] each, from the two nearest of every column."""
+    height, width = cells.shape
+    reach = len(steps) - 1
+    first_of_all, second_of_all = np.empty_like(cells), np.empty_like(cells)
+    for y in range(height):
+        for start in range(0, width, SEGMENT):
+            stop = min(width, start + SEGMENT)
+            found = first_of_all[y, start:stop], second_of_all[y, start:stop]
+            found[0][:] = nearest[y, reach + start : reach + stop]
+            found[1][:] = second[y, reach + start : reach + stop]
+            for dx in range(1, reach + 1):
+                if steps[dx] >= _furthest(found[1], cells[y, start:stop], keys):
+                    break  # columns further off hold nothing nearer
+                for shift in (reach - dx, reach + dx):
+                    columns = slice(start + shift, stop + shift)
+                    _merge(*found, nearest[y, columns], second[y, columns], steps[dx], keys)
+    return first_of_all, second_of_all
+
+
+@njit(cache=True)
+def _one_further(nearest, second, cells, keys):
+    """Go on by one pixel in every column: the two nearest cells are 1 further off, but for a cell that is met."""
+    kind = nearest.dtype.type
+    for x in range(len(nearest)):
+        one_off, two_off = min(kind(nearest[x] + keys.one), keys.none), min(kind(second[x] + keys.one), keys.none)
+        nearest[x], second[x] = _two_of_three(one_off, two_off, cells[x], keys.label)
+
+
+@njit(cache=True)
+def _square(row, keys):
+    """Distances to their squares."""
+    kind = row.dtype.type
+    for x in range(len(row)):
+        distance = kind(row[x] >> keys.shift)
+        row[x] = kind(kind(distance * distance) << keys.shift) | kind(row[x] & keys.label)
+
+
+@njit(cache=True)
+def _merge(nearest, second, other_nearest, other_second, step, keys):
+    """The two nearest of four cells, of which some may be the same; the others are ``step`` further off."""
+    kind = nearest.dtype.type
+    for x in range(len(nearest)):
+        two = _two_of_three(nearest[x], second[x], kind(other_nearest[x] + step), keys.label)
+        nearest[x], second[x] = _two_of_three(*two, kind(other_second[x] + step), keys.label)
+
+
+@njit(cache=True)
+def _two_of_three(nearest, second, key, label):
+    """The two nearest of three cells, of which the last may be one of the others. No branches: it is vectorised."""
+    same = (nearest ^ key) & label == 0
+    return min(nearest, key), second if same else min(second, max(nearest, key))
+
+
+@njit(cache=True)
+def _furthest(second, cells, keys):
+    """The largest key of the second nearest cell of background pixels; 0 where there are only cells."""
+    furthest = second.dtype.type(0)
+    for x in range(len(second)):
+        furthest = max(furthest, second[x] if cells[x] == keys.none else second.dtype.type(0))
+    return furthest
 
 
 def separate_touching(labels, gap=1):
