@@ -48,7 +48,7 @@ def test_two_nearest_are_exact_up_to_the_largest_sum(labels, largest_sum):
     ]
     exact = np.sort(distances, axis=0)[:2]
     wanted = (cells == 0) & (exact.sum(axis=0) <= largest_sum)
-    np.testing.assert_array_equal(np.sqrt(two_nearest(cells, largest_sum)[:, wanted]), exact[:, wanted])
+    np.testing.assert_array_equal(np.sqrt(np.stack(two_nearest(cells, largest_sum))[:, wanted]), exact[:, wanted])
 
 
 @settings(max_examples=50, deadline=None)

@@ -47,7 +47,7 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
         raise ValueError(f"w0 = {w0} must not be negative and sigma = {sigma} must be positive")
     known = labels != ignore
     cells = np.where(known, labels, 0)
-    weight = np.ones(labels.shape)
+    weight = np.ones(labels.shape, np.float32)
     if form == "2019":
         weight = np.where(cells != 0, 1.0, distance_balance(cells))
     elif form != "none" and class_balance:
@@ -55,7 +55,8 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
         weight = np.where(cells != 0, cell_weight, background_weight)
     if form in ("2015", "2019"):
         weight += border_term(cells, w0, sigma)
-    return np.where(known, weight, 0.0).astype(np.float32)
+    weight[~known] = 0
+    return weight.astype(np.float32, copy=False)
 
 
 def balanced_class_weights(label_images, ignore=IGNORE):
@@ -78,12 +79,12 @@ def distance_balance(cells, ratio=0.1, sigma=10.0):
 
 
 def border_term(cells, w0, sigma):
-    """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) on the background, 0 on cells, float64[y, x]; cells int[y, x]."""
-    border = np.zeros(cells.shape)
+    """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) on the background, 0 on cells, float32[y, x]; cells int[y, x]."""
+    border = np.zeros(cells.shape, np.float32)
     if w0 > NEGLIGIBLE:
         largest_sum = sigma * np.sqrt(2 * np.log(w0 / NEGLIGIBLE))
         squared = two_nearest(cells, largest_sum)
-        near = np.flatnonzero((cells == 0) & (squared[1] <= largest_sum**2))
+        near = np.flatnonzero((squared[1] > 0) & (squared[1] <= largest_sum**2))
         d1, d2 = (np.sqrt(distance.ravel()[near]) for distance in squared)
         border.ravel()[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
     return border
@@ -102,10 +103,10 @@ class Keys(NamedTuple):
 
 
 def two_nearest(cells, largest_sum):
-    """Squared distances (int[2, y, x], pixels^2) of background pixels to the nearest and the second nearest cell.
+    """Squared distances (int[y, x] each, pixels^2) of background pixels to the nearest and the second nearest cell.
 
     Both are found wherever the sum of the distances is at most ``largest_sum``; elsewhere either may be anything
-    above its square. On cells they have no meaning.
+    above its square. On cells the second is 0.
 
     Separable and exact: if a cell is one of the two nearest to a pixel, then in the column of its closest point it
     is also one of the two nearest, or two others are at least as near. So two labels per column suffice, however
@@ -115,7 +116,7 @@ def two_nearest(cells, largest_sum):
     keys, cell_keys = _keys(cells, reach)
     steps = (np.arange(reach + 1) ** 2).astype(cell_keys.dtype) * keys.one
     nearest, second = _nearest_in_columns(cell_keys, reach, keys)
-    return np.stack(_combine_columns(cell_keys, nearest, second, steps, keys)) >> keys.shift
+    return _combine_columns(cell_keys, nearest, second, steps, keys)
 
 
 def _keys(cells, reach):
@@ -123,7 +124,8 @@ def _keys(cells, reach):
     shift = 31 - int(2 * (reach + 1) ** 2).bit_length()
     kind, shift = (np.int32, shift) if cells.max(initial=0) < 2**shift else (np.int64, 32)
     keys = Keys(*(kind(value) for value in ((reach + 1) << shift, 1 << shift, (1 << shift) - 1, shift)))
-    return keys, np.where(cells != 0, cells, keys.none).astype(kind, copy=False)
+    cells = cells.astype(kind, copy=False)
+    return keys, np.where(cells != 0, cells, keys.none)
 
 
 @njit(cache=True)
@@ -151,7 +153,7 @@ def _nearest_in_columns(cells, reach, keys):
 
 @njit(cache=True)
 def _combine_columns(cells, nearest, second, steps, keys):
-    """Keys of squared distances to the two nearest cells, int[y, x] each, from the two nearest of every column."""
+    """Squared distances to the two nearest cells, int[y, x] each, from the keys of the two nearest of every column."""
     height, width = cells.shape
     reach = len(steps) - 1
     first_of_all, second_of_all = np.empty_like(cells), np.empty_like(cells)
@@ -160,13 +162,15 @@ def _combine_columns(cells, nearest, second, steps, keys):
             stop = min(width, start + SEGMENT)
             found = first_of_all[y, start:stop], second_of_all[y, start:stop]
             found[0][:] = nearest[y, reach + start : reach + stop]
-            found[1][:] = second[y, reach + start : reach + stop]
+            _of_background(found[1], second[y, reach + start : reach + stop], cells[y, start:stop], keys)
             for dx in range(1, reach + 1):
-                if steps[dx] >= _furthest(found[1], cells[y, start:stop], keys):
+                if steps[dx] >= _largest(found[1]):
                     break  # columns further off hold nothing nearer
                 for shift in (reach - dx, reach + dx):
                     columns = slice(start + shift, stop + shift)
                     _merge(*found, nearest[y, columns], second[y, columns], steps[dx], keys)
+            found[0][:] >>= keys.shift
+            found[1][:] >>= keys.shift
     return first_of_all, second_of_all
 
 
@@ -205,12 +209,18 @@ def _two_of_three(nearest, second, key, label):
 
 
 @njit(cache=True)
-def _furthest(second, cells, keys):
-    """The largest key of the second nearest cell of background pixels; 0 where there are only cells."""
-    furthest = second.dtype.type(0)
-    for x in range(len(second)):
-        furthest = max(furthest, second[x] if cells[x] == keys.none else second.dtype.type(0))
-    return furthest
+def _of_background(found, second, cells, keys):
+    """Copy the keys ``second`` to ``found``, but 0 on cells, where nothing is looked for."""
+    for x in range(len(found)):
+        found[x] = second[x] if cells[x] == keys.none else found.dtype.type(0)
+
+
+@njit(cache=True)
+def _largest(row):
+    largest = row[0]
+    for x in range(len(row)):
+        largest = max(largest, row[x])
+    return largest
 
 
 def separate_touching(labels, gap=1):
