@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/params.smk"
 include: "workflow/rules/params_volumes.smk"
 include: "workflow/rules/targets.smk"

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import psutil
 import pytest
 import unlock
 from conftest import ROOT
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.errors import InputError
 
 
@@ -63,12 +64,16 @@ class EndsByItself(psutil.Process):
         raise psutil.NoSuchProcess(self.pid)
 
 
+def owner_of(pid, **other):
+    created = psutil.Process(pid).create_time()
+    return {"host": socket.gethostname(), "pid": pid, "created": created, "slurm_job": None} | other
+
+
 def test_an_orphan_may_end_by_itself(tmp_path, monkeypatch):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     folder = tmp_path / ".out.key"
     folder.mkdir()
-    owner = [socket.gethostname(), other.pid, psutil.Process(other.pid).create_time()]
-    (folder / "owner.json").write_text(json.dumps(owner))
+    (folder / "owner.json").write_text(json.dumps(owner_of(other.pid)))
     monkeypatch.setattr(psutil, "Process", EndsByItself)
     with jobs.state_folder(tmp_path / "out", "key"):
         pass
@@ -100,13 +105,13 @@ def test_results_are_whole_or_not_there(tmp_path):
 def test_fingerprints_follow_contents_not_times(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d/x").write_text("1")
-    first = jobs.fingerprint(tmp_path / "d", {"a": 1})
+    first = files.fingerprint(tmp_path / "d", {"a": 1})
     os.utime(tmp_path / "d/x", (1, 1))
     (tmp_path / "d/.snakemake_timestamp").touch()
-    assert jobs.fingerprint(tmp_path / "d", {"a": 1}) == first
-    assert jobs.fingerprint(tmp_path / "d", {"a": 2}) != first
+    assert files.fingerprint(tmp_path / "d", {"a": 1}) == first
+    assert files.fingerprint(tmp_path / "d", {"a": 2}) != first
     (tmp_path / "d/x").write_text("2")
-    assert jobs.fingerprint(tmp_path / "d", {"a": 1}) != first
+    assert files.fingerprint(tmp_path / "d", {"a": 1}) != first
 
 
 def test_a_promised_gpu_that_is_missing_stops_the_run(monkeypatch):
@@ -164,3 +169,38 @@ def test_jobs_at_work_together_get_different_gpus(tmp_path, monkeypatch):
         first.kill()
         first.wait()
     assert jobs.claim_gpu(1, tmp_path) == 0, "a killed job holds nothing"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder on another file system than ``tmp_path``."""
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("NOT TESTED: needs /dev/shm on another file system than the tests' folder")
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
+def test_work_is_done_on_scratch_where_there_is_one(tmp_path, elsewhere, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    (tmp_path / ".a.zarr.moving").mkdir()
+    (tmp_path / ".a.zarr.moving/of an interrupted copy").touch()
+    with jobs.made_whole(tmp_path / "a.zarr") as path:
+        assert path.is_relative_to(elsewhere)
+        (path / "0/c").mkdir(parents=True)
+        (path / "0/c/0").write_bytes(b"x" * 1000)
+    assert [str(f.relative_to(tmp_path)) for f in files.files_of(tmp_path)] == ["a.zarr/0/c/0"]
+    with jobs.made_whole(tmp_path / "b.csv") as path:
+        path.write_text("a,b")
+    assert (tmp_path / "b.csv").read_text() == "a,b"
+    with pytest.raises(RuntimeError), jobs.made_whole(tmp_path / "c.csv") as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert not (tmp_path / "c.csv").exists() and not list(elsewhere.iterdir())
+
+
+def test_slabs_on_another_file_system_are_taken_over(tmp_path, elsewhere):
+    (elsewhere / "c/0").mkdir(parents=True)
+    (elsewhere / "c/0/1").write_bytes(b"shard")
+    assert files.take_over(elsewhere, tmp_path / "whole") == 1
+    assert (tmp_path / "whole/c/0/1").read_bytes() == b"shard"

@@ -1,4 +1,5 @@
 import ast
+from functools import cache
 from modulefinder import ModuleFinder
 from types import SimpleNamespace
 
@@ -6,7 +7,7 @@ import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
 from unetflow.config import checked, made_here_or_remote
-from unetflow.jobs import fingerprint
+from unetflow.files import fingerprint
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.sources import identity
 
@@ -38,4 +39,10 @@ def code(script):
     finder = ModuleFinder(path=[str(SCRIPTS)])
     finder.run_script(str(SCRIPTS / script))
     files = sorted(m.__file__ for m in finder.modules.values() if m.__file__)
-    return fingerprint([ast.dump(ast.parse(Path(f).read_text())) for f in files])
+    return fingerprint([meaning(file) for file in files])
+
+
+@cache
+def meaning(file):
+    """What a Python file says, without its comments and layout."""
+    return ast.dump(ast.parse(Path(file).read_text()))

@@ -17,7 +17,7 @@ rule plan_volume:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("plan_volume.py"),
         volume=volume_entry,
@@ -42,7 +42,7 @@ rule measure_speed:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("measure_speed.py"),
         architecture=architecture_of_model,

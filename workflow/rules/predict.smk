@@ -15,7 +15,7 @@ rule predict:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("predict.py"),
         prediction=prediction_of_model,
@@ -41,7 +41,7 @@ rule choose_segmentation:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("choose_segmentation.py"),
         prediction=prediction_of_model,
@@ -85,7 +85,7 @@ rule check_tiling:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("check_tiling.py"),
         ids=ids_of_model,

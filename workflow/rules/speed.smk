@@ -11,7 +11,7 @@ rule profile_model:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         code=code("profile_model.py"),
         architecture=architecture_of_model,

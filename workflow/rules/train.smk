@@ -20,7 +20,9 @@ rule train:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory_of_training,
+        runtime=minutes_of_training,
     params:
         code=code("train.py"),
         description=model_description,

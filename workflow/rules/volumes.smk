@@ -15,7 +15,9 @@ rule predict_slab:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory_of_slab,
+        runtime=minutes_of_slab,
     params:
         code=code("predict_slab.py"),
         volume=volume_entry,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
-from unetflow import jobs, modelfile
+from unetflow import files, jobs, modelfile
 from unetflow.inference import predict_as
 from unetflow.metrics import ctc
 from unetflow.objects import segment, slice_options
@@ -43,7 +43,7 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     table = pd.DataFrame(rows)
     best = int(table["score"].argmax())
     table.to_csv(trials, index=False)
-    jobs.write_atomically(chosen, json.dumps(slice_options(options | candidates[best]), indent=2) + "\n")
+    files.write_atomically(chosen, json.dumps(slice_options(options | candidates[best]), indent=2) + "\n")
     told = ", ".join(f"{key} {value}" for key, value in candidates[best].items())
     jobs.log.info(f"{told}: {options['choose']['metric']} {rows[best]['score']:.4g} on {len(names)} slices")
 

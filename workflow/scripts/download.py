@@ -1,6 +1,6 @@
 """Fetch a data set: the only step that uses the network."""
 
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.errors import InputError
 from unetflow.fetch import fetch, unpack
 
@@ -11,7 +11,7 @@ def download(folder, dataset, source):
     ``source`` is the `download` entry of the data set: urls, sha256, max_gb. A broken transfer goes on where it broke,
     also in a later run.
     """
-    with jobs.state_folder(folder, jobs.fingerprint(source)) as state:
+    with jobs.state_folder(folder, files.fingerprint(source)) as state:
         archive = state / "archive.zip"
         if not archive.is_file():
             try:

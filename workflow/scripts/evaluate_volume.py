@@ -1,7 +1,7 @@
 """Metrics of a volume's prediction and objects, added up block by block."""
 
 import numpy as np
-from unetflow import IGNORE, jobs
+from unetflow import IGNORE, files, jobs
 from unetflow.blocks import Grid
 from unetflow.joining import Components, in_parallel, neighbourhood
 from unetflow.metrics.streaming import Counts
@@ -20,7 +20,7 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
     grid = Grid(probability.shape, probability.block)
-    key = jobs.fingerprint(key, truth, grid.block, jobs.stamps(prediction), jobs.stamps(segmentation))
+    key = files.fingerprint(key, truth, grid.block, files.stamps(prediction), files.stamps(segmentation))
     with jobs.state_folder(table, key) as state:
         labels = true_labels(truth, grid, state, workers)
 
@@ -36,7 +36,7 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
                     for z, slices in enumerate(zip(*arrays), start[0]):
                         counts.add(*slices, part=z)
                 counts.save(state / f"{number}.partial.npz")
-                jobs.publish(state / f"{number}.partial.npz", file)
+                files.publish(state / f"{number}.partial.npz", file)
             return file
 
         total, progress = Counts(), jobs.Progress(len(grid), "block")
@@ -74,5 +74,5 @@ if __name__ == "__main__":
             table=snakemake.output.table,
             ids=snakemake.params.ids,
             workers=snakemake.threads,
-            key=[snakemake.params.code, snakemake.params.content, *map(jobs.stamps, snakemake.input.truth)],
+            key=[snakemake.params.code, snakemake.params.content, *map(files.stamps, snakemake.input.truth)],
         )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.models import build
 from unetflow.speed import in_words, seconds_per_tile
 
@@ -20,7 +20,7 @@ def measure_speed(plan, architecture, options, speed, device):
     seconds = seconds_per_tile(network, options, planned["tile"])
     for line in in_words(planned, seconds, device):
         jobs.log.info(line)
-    jobs.write_atomically(speed, json.dumps({"device": device, "seconds_per_tile": seconds}, indent=2) + "\n")
+    files.write_atomically(speed, json.dumps({"device": device, "seconds_per_tile": seconds}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

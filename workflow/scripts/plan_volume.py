@@ -2,7 +2,7 @@
 
 import json
 
-from unetflow import jobs, memory
+from unetflow import files, jobs, memory
 from unetflow.models import build
 from unetflow.plan import in_words, lay_out
 from unetflow.sources import open_with_truth
@@ -18,7 +18,7 @@ def plan_volume(volume, truth, architecture, options, plan, room):
     planned = lay_out(source, build(**architecture), options, room)
     for line in in_words(source.name, planned):
         jobs.log.info(line)
-    jobs.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
+    files.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
 
 
 if __name__ == "__main__":

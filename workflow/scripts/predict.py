@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 import zarr
-from unetflow import jobs, modelfile
+from unetflow import files, jobs, modelfile
 from unetflow.errors import InputError
 from unetflow.inference import predict_as
 from unetflow.ngff import create_image
@@ -22,7 +22,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
     if not names:
         raise InputError(f"fold {fold} of {volume.path} has no test slices; run one of the numbered folds")
     network = modelfile.load(model, device)
-    key = jobs.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
+    key = files.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
     with jobs.state_folder(prediction, key) as state:
         store, journal = state / Path(prediction).name, jobs.Journal(state / "done.jsonl")
         array = open_or_create(store, volume, names)
@@ -40,7 +40,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
             "device": device,
             "model": network.description["weights_sha256"],
         }
-        jobs.publish(store, prediction)
+        files.publish(store, prediction)
 
 
 def open_or_create(store, volume, names):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from unetflow import jobs, memory, modelfile
+from unetflow import files, jobs, memory, modelfile
 from unetflow.blocks import Grid
 from unetflow.errors import InputError
 from unetflow.inference import Predictor, predict_blocks
@@ -34,7 +34,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     network = modelfile.load(inputs.model, device)
     warn_of_other_values(source, network)
     grid = Grid(source.shape, tuple(plan["block"]))
-    key = jobs.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
+    key = files.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
     with jobs.state_folder(slab, key) as state:
         store, blocks = prediction_shards(state, source, network, grid, options["store"]), grid.slab(item)
         todo = [block for block in blocks if not store.holds(block)]
@@ -49,7 +49,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
             store.write,
             jobs.Progress(len(todo), "block"),
         )
-        jobs.publish(store.path.parent, slab)
+        files.publish(store.path.parent, slab)
 
 
 def warn_of_other_values(source, network):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import zarr
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.checks import check_slices
 from unetflow.readers import READERS
 from unetflow.splits import make_splits
@@ -29,7 +29,7 @@ def prepare(folder, volume, splits, checks, dataset):
         write_volume(path, slices, dataset["voxel_size"], dataset["unit"], mean, sd)
         made = make_splits(Volume(path).meta["slices"], **dataset["split"])
         note_folds(path, made)
-    jobs.write_atomically(splits, json.dumps(made, indent=1) + "\n")
+    files.write_atomically(splits, json.dumps(made, indent=1) + "\n")
     pd.DataFrame(rows, columns=["check", "finding"]).to_csv(checks, index=False)
     for check, finding in rows:
         jobs.log.info(f"{check}: {finding}")

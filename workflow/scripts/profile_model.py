@@ -8,7 +8,7 @@ import time
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.inference import predict, predict_as
 from unetflow.models import build
 
@@ -38,7 +38,7 @@ def profile_model(profile, architecture, options, device):
         "seconds": statistics.median(seconds),
         "peak_mb": peak,
     }
-    jobs.write_atomically(profile, json.dumps(result, indent=2) + "\n")
+    files.write_atomically(profile, json.dumps(result, indent=2) + "\n")
 
 
 def seconds_of(options, network, image):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import zarr
-from unetflow import jobs, ngff
+from unetflow import files, jobs, ngff
 from unetflow.blocks import Grid
 from unetflow.joining import in_parallel, straight_cuts
 from unetflow.objects import VolumeObjects
@@ -19,7 +19,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
     """
     source = VolumePrediction(prediction)
     grid = Grid(source.shape, source.block)
-    key = jobs.fingerprint(key, options, jobs.stamps(prediction))
+    key = files.fingerprint(key, options, files.stamps(prediction))
     with jobs.state_folder(segmentation, key) as state:
         found = VolumeObjects(source.foreground, grid, lambda name: scratch_shards(state, name, grid), options, workers)
         dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
@@ -40,7 +40,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
             "faces_between_blocks": faces,
         }
         add_pyramid(path, state, labels=True)
-        jobs.publish(path, segmentation)
+        files.publish(path, segmentation)
     jobs.log.info(f"{found.count} objects; {len(cut)} end straight at one of {faces} faces between blocks")
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from unetflow import jobs
+from unetflow import files, jobs
 from unetflow.errors import InputError
 from unetflow.pyramid import add_pyramid
 
@@ -15,17 +15,17 @@ def stitch(slabs, plan, prediction, key):
     key : hash of the code. Levels that an interrupted run made are kept, as long as the slabs are the same.
     """
     expected = json.loads(Path(plan).read_text())["files"]
-    with jobs.state_folder(prediction, jobs.fingerprint(key, *map(jobs.stamps, slabs))) as state:
+    with jobs.state_folder(prediction, files.fingerprint(key, *map(files.stamps, slabs))) as state:
         path = state / "prediction.zarr"
         shutil.copytree(slabs[0], path, ignore=shutil.ignore_patterns("c", ".snakemake*"), dirs_exist_ok=True)
-        taken = sum(jobs.take_over(Path(slab, "0/c"), path / "0/c") for slab in slabs)
+        taken = sum(files.take_over(Path(slab, "0/c"), path / "0/c") for slab in slabs)
         if taken != expected:
             raise InputError(
                 f"the slabs of {prediction} hold {taken} of {expected} files; "
                 f"delete {Path(slabs[0]).parent} and run again"
             )
         add_pyramid(path, state)
-        jobs.publish(path, prediction)
+        files.publish(path, prediction)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 import zarr
-from unetflow import jobs, modelfile
+from unetflow import files, jobs, modelfile
 from unetflow.errors import InputError
 from unetflow.fit import Recipe, Training
 from unetflow.inference import predict
@@ -48,7 +48,7 @@ def train(inputs, folder, curves, description, training, device):
     network = starting_network(description["architecture"], inputs.init)
     mean, sd = volume.normalisation
     description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
-    key = jobs.fingerprint(description, torch.get_num_threads(), *inputs.paths())
+    key = files.fingerprint(description, torch.get_num_threads(), *inputs.paths())
     with jobs.state_folder(folder / "model.safetensors", key) as state:
         run = Training(network, recipe, description["seed"], device)
         validation = read_split(inputs.splits, description["fold"])["validation"]
@@ -61,7 +61,7 @@ def train(inputs, folder, curves, description, training, device):
         for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
             modelfile.save(state / f"{name}.safetensors", weights, description)
             for file in (f"{name}.json", f"{name}.safetensors"):
-                jobs.publish(state / file, folder / file)
+                files.publish(state / file, folder / file)
         pd.DataFrame(run.history).to_csv(folder / "history.csv", index=False)
 
 
@@ -95,9 +95,12 @@ class Reporter:
     def __init__(self, steps, curves):
         from torch.utils.tensorboard import SummaryWriter
 
-        self.progress, self.writer = jobs.Progress(steps, "step"), SummaryWriter(curves)
+        self.progress, self.writer, self.began = jobs.Progress(steps, "step"), SummaryWriter(curves), False
 
     def __call__(self, step, seen):
+        if not self.began and step > 1:
+            jobs.log.info(f"going on from step {step - 1}, which an interrupted run had saved")
+        self.began = True
         if isinstance(seen, dict):
             jobs.log.info(f"step {step}: " + ", ".join(f"{k} {v:.4g}" for k, v in seen.items() if k != "step"))
             for name, value in seen.items():

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from unetflow import slurm
 
 
 def processes_here(mark):
@@ -47,6 +48,9 @@ def unlock():
         with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
             orphan.kill()
             orphan.wait(30)
+    for job in slurm.jobs_in(os.getcwd()):
+        print(f"Cancelling SLURM job {job}, left over from an interrupted run.")
+        slurm.cancel(job)
     shutil.rmtree(locks)
     print("Cleared the lock of an interrupted run; what it had finished is kept.")
     return 0

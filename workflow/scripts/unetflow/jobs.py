@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
 
+from . import slurm
 from .errors import InputError
+from .files import publish, write_atomically
 
 log = logging.getLogger("unetflow")
 
@@ -29,6 +31,8 @@ def job(snakemake):
     logging.basicConfig(
         level=logging.INFO, format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers
     )
+    if slurm.own_job():
+        log.info(f"SLURM job {slurm.own_job()} on {slurm.node()}, after {slurm.waited()} s in the queue")
     try:
         yield
     except InputError as error:
@@ -107,37 +111,6 @@ def visible_gpu(number):
     return shown.split(",")[number].strip() if shown else str(number)
 
 
-def fingerprint(*parts):
-    """A short hash of values that can be written as JSON, and of the contents of paths."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            for file in files_of(part):
-                digest.update(str(file.relative_to(part.parent)).encode() + b"\0")
-                digest.update(checksum(file))
-        else:
-            digest.update(json.dumps(part, sort_keys=True).encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def files_of(path):
-    """The file ``path``, or all files of a folder, in order and without Snakemake's own."""
-    path = Path(path)
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [file for file in found if file.is_file() and not file.name.startswith(".snakemake")]
-
-
-def checksum(file):
-    """SHA-256 of a file that may be larger than memory."""
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").digest()
-
-
-def stamps(folder):
-    """Names, sizes and times of all files of a folder: tells it from another without reading it."""
-    return [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files_of(folder)]
-
-
 @contextmanager
 def state_folder(output, key):
     """A folder beside ``output`` that outlives a killed job, for work that shall not be done twice.
@@ -155,7 +128,8 @@ def state_folder(output, key):
     folder.mkdir(parents=True, exist_ok=True)
     end_owner(folder)
     me = psutil.Process()
-    write_atomically(folder / "owner.json", json.dumps([socket.gethostname(), me.pid, me.create_time()]))
+    owner = {"host": socket.gethostname(), "pid": me.pid, "created": me.create_time(), "slurm_job": slurm.own_job()}
+    write_atomically(folder / "owner.json", json.dumps(owner))
     yield folder
     shutil.rmtree(folder)
 
@@ -163,54 +137,23 @@ def state_folder(output, key):
 def end_owner(folder):
     """End the orphan that still works in a state folder: a job whose Snakemake was killed lives on.
 
-    Snakemake runs one job per output, so a second owner can only be such an orphan.
+    Snakemake runs one job per output, so a second owner can only be such an orphan: a process of this machine, or a
+    SLURM job on any.
     """
-    # The file may be missing or cut off, and the process may end by itself at any moment.
-    with suppress(OSError, ValueError, psutil.NoSuchProcess):
-        host, pid, created = json.loads((folder / "owner.json").read_text())
-        process = psutil.Process(pid)
-        if host == socket.gethostname() and process.create_time() == created and pid != os.getpid():
-            log.info(f"ending process {pid}, left over from an interrupted run")
-            process.kill()
-            process.wait(30)
-
-
-def publish(made, output):
-    """Move a finished file or folder to its declared place by rename, after everything is on disk."""
-    made, output = Path(made), Path(output)
-    for file in made.rglob("*") if made.is_dir() else [made]:
-        if file.is_file():
-            with open(file, "rb") as handle:
-                os.fsync(handle.fileno())
-    if output.is_dir():
-        shutil.rmtree(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(made, output)
-
-
-def take_over(folder, target):
-    """Give all files of ``folder`` a second name below ``target``, without copying; returns how many there were.
-
-    Where the file system can't do that (another one, or one without hard links) they are copied. The files are
-    finished; the new name is for reading only, or for replacing as a whole.
-    """
-    files = files_of(folder)
-    for file in files:
-        place = Path(target) / file.relative_to(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)  # an interrupted run may have left a part of it
-        try:
-            os.link(file, place)
-        except OSError:
-            shutil.copyfile(file, place)
-    return len(files)
-
-
-def write_atomically(path, text):
-    """Write a text file so that it is either whole or not there."""
-    partial = Path(f"{path}.partial")
-    partial.write_text(text)
-    publish(partial, path)
+    try:
+        owner = json.loads((folder / "owner.json").read_text())
+        host, pid, created, slurm_job = (owner[key] for key in ("host", "pid", "created", "slurm_job"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # missing, cut off, or of another version
+    if slurm_job not in (None, slurm.own_job()):
+        slurm.cancel(slurm_job)
+    if host == socket.gethostname() and pid != os.getpid():
+        with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
+            process = psutil.Process(pid)
+            if process.create_time() == created:
+                log.info(f"ending process {pid}, left over from an interrupted run")
+                process.kill()
+                process.wait(30)
 
 
 class Journal:
@@ -243,10 +186,24 @@ class Journal:
 
 @contextmanager
 def made_whole(output):
-    """Path at which to make a file or folder that appears as ``output`` only when the body has succeeded."""
-    with state_folder(output, "partial") as folder:
-        made = folder / Path(output).name
+    """Path at which to make a file or folder that appears as ``output`` only when the body has succeeded.
+
+    It lies in the scratch folder, if there is one, else beside the output.
+    """
+    with state_folder(output, "partial") as folder, scratch() as room:
+        made = Path(room or folder, Path(output).name)
         if made.is_dir():
             shutil.rmtree(made)
         yield made
         publish(made, output)
+
+
+def scratch():
+    """Context of a folder for work that need not outlive the job, below TMPDIR; of None where nobody set that.
+
+    A node's own disk spares a shared file system many small writes. The system's own temporary folder may be small.
+    """
+    given = os.environ.get("TMPDIR", "/tmp").rstrip("/")
+    if given in ("/tmp", "/var/tmp"):
+        return nullcontext()
+    return tempfile.TemporaryDirectory(prefix="unetflow-", dir=given)

@@ -1,0 +1,229 @@
+"""The same files from a real SLURM as from one machine, also when jobs, nodes and Snakemake are lost on the way.
+
+Run by `make test-slurm`, which starts two nodes on this machine (and installs SLURM, if it may).
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import Pipeline, shared
+from safetensors import safe_open
+
+pytestmark = pytest.mark.slurm
+
+COUNTED = ("sbatch", "squeue", "scancel")
+# What a site sets (docs/hpc.md), and what makes a small machine do for two nodes.
+SITE = {
+    "default-resources": ["slurm_account=test", "slurm_partition=cpu", "mem_mb=attempt*1500", "runtime=20"],
+    "set-resources": ["train:mem_mb=2000", "train:runtime=20"],
+    "set-scatter": ["slab=3"],
+    "set-threads": ["train=1", "predict=1", "predict_slab=1", "check_tiling=1", "profile_model=1"],
+    "latency-wait": ["20"],
+    "slurm-init-seconds-before-status-checks": ["9"],
+}
+
+
+class Cluster:
+    """Two nodes of a real SLURM on this machine; ``calls`` counts how often its commands are called."""
+
+    def __init__(self, folder):
+        self.script, self.folder = shared("slurm", "start-test-cluster.sh"), folder
+        subprocess.run(["bash", self.script], check=True)
+        exports = subprocess.run(["bash", self.script, "--env"], check=True, capture_output=True, text=True).stdout
+        settings = dict(shlex.split(line)[1].split("=", 1) for line in exports.splitlines())
+        self.path = settings.pop("PATH", "").replace("$PATH", "") + os.environ["PATH"]
+        self.environment = {**os.environ, **settings, "PATH": f"{self.counters()}:{self.path}"}
+
+    def counters(self):
+        """A folder of commands that note in calls.txt that they were called, and call the real ones."""
+        place = self.folder / "bin"
+        place.mkdir(parents=True)
+        for name in COUNTED:
+            (place / name).write_text(
+                f'#!/bin/sh\necho {name} >> {self.folder}/calls.txt\nPATH={self.path} exec {name} "$@"\n'
+            )
+            (place / name).chmod(0o755)
+        return place
+
+    def calls(self):
+        called = (self.folder / "calls.txt").read_text().split()
+        return {name: called.count(name) for name in COUNTED}
+
+    def __call__(self, command):
+        """Output of one of SLURM's commands."""
+        environment = {**self.environment, "PATH": self.path}
+        return subprocess.run(shlex.split(command), env=environment, check=True, capture_output=True, text=True).stdout
+
+    def jobs(self, state="running"):
+        """Number -> what SLURM's jobs in ``state`` are for (rule and wildcards, or group)."""
+        lines = self(f"squeue --noheader --states {state} --format '%i %k'").splitlines()
+        return dict(line.split(maxsplit=1) for line in lines)
+
+    def stop(self):
+        subprocess.run(["bash", self.script.with_name("stop-test-cluster.sh")], check=False)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    yield cluster
+    cluster.stop()
+
+
+class OnCluster(Pipeline):
+    """Snakemake on a copy of this repository's files, its jobs on the cluster."""
+
+    def __init__(self, folder, cluster, *configfiles):
+        super().__init__(folder, *configfiles)
+        self.cluster = cluster
+
+    def command(self, *targets, gpu=0, **site):
+        command = [str(Path(sys.executable).with_name("snakemake")), *targets, "--workflow-profile", "profiles/slurm"]
+        for name, values in (SITE | {key.replace("_", "-"): value for key, value in site.items()}).items():
+            command += [f"--{name}", *values]
+        return [*command, "--resources", f"gpu={gpu}", "--configfile", *self.configfiles]
+
+    def start(self, *targets, **options):
+        """Clear what a killed run left, then Snakemake, as `make run` does; returns its process."""
+        unlock = [sys.executable, "workflow/scripts/unlock.py"]
+        with open(self.folder / "run.log", "a") as log:
+            where = {"cwd": self.folder, "env": self.cluster.environment, "stdout": log, "stderr": log}
+            subprocess.run(unlock, check=True, **where)
+            return subprocess.Popen(self.command(*targets, **options), **where)
+
+    def said(self):
+        return (self.folder / "run.log").read_text()
+
+    def finish(self, *targets, **options):
+        assert self.start(*targets, **options).wait() == 0, self.said()[-6000:]
+
+    def logs(self):
+        """What all jobs said, also those that failed."""
+        return [file.read_text() for file in sorted((self.folder / "logs/slurm").rglob("*.log"))]
+
+    def report(self, seconds):
+        """Print what the scheduler had to do."""
+        most = max(len(list(folder.iterdir())) for folder in self.folder.rglob("*") if folder.is_dir())
+        jobs = self.said().count("has been submitted")
+        print(f"\n{seconds:.0f} s, {self.cluster.calls()} calls, {jobs} SLURM jobs, {most} files in a folder at most")
+
+
+def nodes_of(logs):
+    return {node for log in logs for node in re.findall(r"SLURM job \d+ on (\w+),", log)}
+
+
+SMALLEST = ("results/metrics.csv", "results/volumes/tiny_volume/tiny/metrics.csv")
+
+
+def test_two_nodes_make_the_same_files_as_one_machine(cluster, finished, tmp_path):
+    pipeline, began = OnCluster(tmp_path / "run", cluster, "tests/config.yaml"), time.monotonic()
+    pipeline.finish(*SMALLEST)
+    pipeline.report(time.monotonic() - began)
+    made, expected = pipeline.contents(), finished.contents()
+    assert set(SMALLEST) <= set(made) and made == {path: expected[path] for path in made}
+    assert nodes_of(pipeline.logs()) == {"tc1", "tc2"}
+    assert cluster.calls()["sbatch"] == pipeline.said().count("has been submitted") < 20
+    assert list((pipeline.folder / "logs/slurm/rule_train/tiny_em_0_tiny").glob("*.log"))
+
+
+def test_a_gpu_is_asked_for_where_one_is_promised(cluster, tmp_path):
+    """The test cluster's GPU is only counted, so the job gets there and says what is missing."""
+    pipeline = OnCluster(tmp_path / "run", cluster, "tests/config.yaml")
+    process = pipeline.start("results/models/tiny/speed.json", gpu=1, retries=["0"])
+    assert process.wait() == 1
+    (log,) = pipeline.logs()
+    assert nodes_of([log]) == {"tc1"} and "a GPU was promised" in log and "Traceback" not in log
+
+
+def test_a_job_out_of_memory_gets_more(cluster, finished, tmp_path):
+    pipeline = OnCluster(tmp_path / "run", cluster, "tests/config.yaml")
+    memory = ["slurm_account=test", "slurm_partition=cpu", "mem_mb=100*attempt**3", "runtime=20"]
+    pipeline.finish("results/tiny_em/volume.zarr", default_resources=memory)
+    assert "Trying to restart job" in pipeline.said()
+    made, expected = pipeline.contents(), finished.contents()
+    assert "results/tiny_em/splits.json" in made and made == {path: expected[path] for path in made}
+
+
+# Training takes some minutes, so that much can happen to it.
+LONG = """
+training: {tiny: {steps: 4000, checkpoint_every: 50, validate_every: 4000}}
+augmentations: {tiny: {samples: 5, samples_per_chunk: 5, input: 140}}
+models: {tiny: {options: {width: 8, depth: 2}}}
+runs: [{dataset: tiny_em, models: [tiny], folds: [0]}]
+"""
+TRAINED = "results/tiny_em/0/tiny/model.safetensors"
+
+
+class Training:
+    """The long training on the cluster, and what can be done to it while it is at work."""
+
+    def __init__(self, pipeline):
+        self.pipeline, self.cluster = pipeline, pipeline.cluster
+        self.process, self.saved = pipeline.start(TRAINED), []
+
+    def wait(self):
+        """Wait until the training has saved a step since the last time; notes the step and the SLURM job."""
+        pattern, deadline = str(Path(TRAINED).parent / ".model.safetensors.*/checkpoint.safetensors"), time.time() + 200
+        before = self.saved[-1] if self.saved else 0
+        while self.step(pattern) <= before:
+            assert self.process.poll() is None and time.time() < deadline, self.pipeline.said()[-3000:]
+            time.sleep(0.2)
+        self.saved.append(self.step(pattern))
+        (self.job,) = (number for number, what in self.cluster.jobs().items() if "rule_train" in what)
+
+    def step(self, pattern):
+        for file in self.pipeline.folder.glob(pattern):
+            with safe_open(file, "pt") as checkpoint:
+                return int(checkpoint.metadata()["step"])
+        return 0
+
+
+def test_training_goes_on_whatever_is_lost(cluster, tmp_path):
+    """A job cancelled, a node down, time up, Snakemake killed: the same bytes, and no saved step done twice."""
+    (tmp_path / "long.yaml").write_text(LONG)
+    files = ("tests/config.yaml", str(tmp_path / "long.yaml"))
+    local = Pipeline(tmp_path / "local", *files)
+    local.run(TRAINED)
+    training = Training(OnCluster(tmp_path / "run", cluster, *files))
+    training.wait()
+    cluster(f"scancel {training.job}")
+    training.wait()
+    node = cluster(f"squeue --noheader --job {training.job} --format %N").strip()
+    cluster(f"scontrol update nodename={node} state=down reason=test")
+    time.sleep(3)
+    cluster(f"scontrol update nodename={node} state=resume")
+    training.wait()
+    cluster(f"scontrol update jobid={training.job} timelimit=1")
+    while training.job in cluster.jobs():
+        time.sleep(1)
+    training.wait()
+    training.process.send_signal(signal.SIGKILL)
+    training.process.wait()
+    assert training.job in cluster.jobs(), "SLURM's jobs live on"
+    training.pipeline.finish(TRAINED)
+    resumed = [int(step) for log in training.pipeline.logs() for step in re.findall(r"going on from step (\d+)", log)]
+    print(f"\nlost after steps {training.saved}, gone on from steps {sorted(resumed)}")
+    assert len(resumed) == 4 and all(a <= b for a, b in zip(training.saved, sorted(resumed)))
+    made, expected = training.pipeline.contents(), local.contents()
+    assert TRAINED in made and made == {path: expected[path] for path in made}
+
+
+def test_the_default_experiment(cluster, tmp_path):
+    """All of it, report included, beside a run on one machine."""
+    local, pipeline = Pipeline(tmp_path / "local"), OnCluster(tmp_path / "run", cluster)
+    local.run()
+    began = time.monotonic()
+    pipeline.finish()
+    pipeline.report(time.monotonic() - began)
+    assert pipeline.contents() == local.contents()
+    assert nodes_of(pipeline.logs()) == {"tc1", "tc2"}
+    runtime = pd.read_csv(pipeline.folder / "results/runtime.csv")
+    assert (runtime["queue_s"] >= 0).all()

@@ -1,0 +1,43 @@
+import json
+import os
+
+# What jobs need of a machine; profiles turn it into requests to a scheduler. It never changes results.
+
+# A cluster's jobs don't hear of `--resources gpu=0`, but they get the environment.
+if workflow.global_resources.get("gpu") == 0:
+    os.environ["UNETFLOW_NO_GPU"] = "1"
+GPU = 0 if os.environ.get("UNETFLOW_NO_GPU") else 1
+
+
+# On a cluster: those that need the network or take no time run where Snakemake does.
+localrules:
+    all,
+    check,
+    download,
+    plan,
+
+
+LIBRARIES_MB = 1500  # Python, PyTorch, OpenVINO and the Snakemake of a job
+OPERATIONS_PER_SECOND = 2e12 if GPU else 2e10  # of slow devices
+
+
+def memory_of_training(wildcards, attempt):
+    """MB."""
+    return 8000 * attempt
+
+
+def minutes_of_training(wildcards, attempt):
+    """One that takes longer goes on at the next attempt."""
+    return 480 * attempt
+
+
+def memory_of_slab(wildcards, input, attempt):
+    """MB, as planned."""
+    planned = json.loads(Path(input.plan).read_text())
+    return (LIBRARIES_MB + planned["bytes_of_memory"] // 10**6) * attempt
+
+
+def minutes_of_slab(wildcards, input, attempt):
+    """As planned; a slab that takes longer goes on at the next attempt."""
+    planned, slabs = json.loads(Path(input.plan).read_text()), int(wildcards.scatteritem.split("-of-")[1])
+    return (15 + round(planned["operations"] / slabs / OPERATIONS_PER_SECOND / 60)) * attempt
