@@ -7,7 +7,14 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 GPU ?= $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPU)
 
-.PHONY: run unlock test test-kill bench bench-scale lint docs env lock clean
+# An installation without any package index, from what `make wheelhouse` gathered: make install OFFLINE=1
+ifdef OFFLINE
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := $(CURDIR)/wheelhouse
+UVFLAGS := --offline --no-index --find-links wheelhouse
+endif
+
+.PHONY: run unlock test test-kill test-slurm bench bench-scale lint docs env install wheelhouse lock clean
 
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
@@ -24,6 +31,9 @@ N ?= 50
 test-kill: $(VENV)/.stamp  ## N random kills of a whole run; the results must be byte-identical
 	@KILLS=$(N) $(BIN)/python -m pytest -n 0 -s tests/workflow/test_kill.py $(ARGS)
 
+test-slurm: $(VENV)/.stamp  ## on a real SLURM of two nodes on this machine, which is started (and installed, as root)
+	@$(BIN)/python -m pytest -n 0 -s -m slurm tests/cluster $(ARGS)
+
 bench: $(VENV)/.stamp  ## side by side with what users would pick instead
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -38,7 +48,7 @@ lint: $(VENV)/.stamp
 docs: $(VENV)/.stamp  ## regenerate the pages that are made from the schema
 	$(BIN)/python docs/generate.py
 
-env: $(VENV)/.stamp
+env install: $(VENV)/.stamp
 
 # torch comes first and by pip, so that pip's own configuration decides between a CPU and a CUDA build;
 # everything else is locked with hashes and installed without resolving, so nothing can replace it.
@@ -47,9 +57,21 @@ $(VENV)/.stamp: requirements/torch.txt requirements/lock.txt
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install -q uv==0.13.9
 	$(BIN)/python -m pip install -q -r requirements/torch.txt
-	$(UV) install -q --python $(BIN)/python --no-deps --require-hashes -r requirements/lock.txt
+	$(UV) install -q $(UVFLAGS) --python $(BIN)/python --no-deps --require-hashes -r requirements/lock.txt
 	$(UV) check --python $(BIN)/python
 	@touch $@
+
+# Wheels for the Python that is named, on Linux. FLAVOUR=cpu takes PyTorch's small build without CUDA; otherwise pip's
+# own configuration decides, as for `make env`.
+PYTHON ?= $(shell $(PY) -c 'import platform; print(platform.python_version())')
+WHEELS := --python-version $(PYTHON) --implementation cp --dest wheelhouse \
+  $(addprefix --platform manylinux_2_,28_x86_64 27_x86_64 24_x86_64 17_x86_64 12_x86_64 5_x86_64) \
+  --platform manylinux2014_x86_64 --platform linux_x86_64
+wheelhouse:  ## all that `make install OFFLINE=1` needs on a machine without a network; PYTHON=3.12.0 for another
+	$(PY) -m pip download -q $(WHEELS) --only-binary :all: pip setuptools wheel uv==0.13.9
+	$(PY) -m pip download -q $(WHEELS) --only-binary :all: $(if $(filter cpu,$(FLAVOUR)),--index-url https://download.pytorch.org/whl/cpu) \
+	  -r requirements/torch.txt
+	$(PY) -m pip download -q $(WHEELS) --no-deps --require-hashes -r requirements/lock.txt
 
 lock: $(VENV)/.stamp  ## pin every dependency anew
 	$(UV) compile requirements/core.in --excludes requirements/exclude.txt --python-version 3.11.7 \

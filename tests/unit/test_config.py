@@ -185,21 +185,6 @@ def test_the_page_of_the_configuration_is_up_to_date():
     assert generate.PAGE.read_text() == generate.page(SCHEMA), "run: make docs"
 
 
-def test_conda_environments_have_the_locked_versions():
-    lock = dict(re.findall(r"^([a-z0-9_.-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / "requirements/lock.txt").read_text(), re.M))
-    lock["torch"] = (ROOT / "requirements/torch.txt").read_text().strip().removeprefix("torch==")
-    for file in ("cpu.yaml", "torch.yaml", "report.yaml"):
-        pinned = yaml.safe_load((ROOT / "envs" / file).read_text())["dependencies"][-1]["pip"]
-        for requirement in pinned:
-            name, version = requirement.split("==")
-            assert lock[name] == version, f"envs/{file}: {name} is {version}, locked is {lock[name]}"
-
-
-def test_lock_file_brings_no_torch_and_no_cuda():
-    names = re.findall(r"^([a-z0-9_.-]+)(?:\[[^]]*\])?==", (ROOT / "requirements/lock.txt").read_text(), re.M)
-    assert "torch" not in names and not [n for n in names if n.startswith(("nvidia-", "cuda-", "triton"))]
-
-
 def test_network_options_are_those_of_the_classes():
     for name, options in NETWORK_OPTIONS.items():
         signature = list(inspect.signature(MODELS[name]).parameters)
