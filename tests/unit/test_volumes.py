@@ -68,7 +68,7 @@ def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
         predict_slab(Inputs(entry, plan, model), folder / f"{item}.zarr", item, options, "cpu", room, "key")
-    stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr", "key")
+    stitch([folder / f"{item}.zarr" for item in items], plan, folder / "prediction.zarr", 1, "key")
     return folder / "prediction.zarr"
 
 
@@ -250,7 +250,7 @@ def test_interrupted_levels_go_on_with_what_is_whole(model, tmp_path, power_cuts
     def job():
         if labels:
             return segment_volume(prediction, output, SEGMENTATION, 1, "key")
-        return stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", output, "key")
+        return stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", output, 1, "key")
 
     tried = power_cuts(every=6)
     interruptions = again_and_again(job, output)
@@ -295,7 +295,7 @@ def test_stitching_refuses_slabs_with_missing_files(model, tmp_path):
     predicted(tmp_path, entry, model, OPTIONS)
     next(f for f in (tmp_path / "1-of-1.zarr/0/c").rglob("*") if f.is_file()).unlink()
     with pytest.raises(InputError, match="hold 5 of 6 files"):
-        stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", tmp_path / "again.zarr", "key")
+        stitch([tmp_path / "1-of-1.zarr"], tmp_path / "plan.json", tmp_path / "again.zarr", 1, "key")
 
 
 def test_less_memory_gives_smaller_tiles_and_the_same_result(model, tmp_path):

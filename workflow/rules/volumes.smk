@@ -44,6 +44,7 @@ rule stitch:
         "benchmarks/jobs/stitch/{volume}/{model}.tsv"
     conda:
         "../../envs/cpu.yaml"
+    threads: 4
     params:
         code=[code("predict_slab.py"), code("stitch.py")],
         volume=volume_entry,

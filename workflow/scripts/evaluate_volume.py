@@ -3,8 +3,9 @@
 import numpy as np
 from unetflow import IGNORE, files, jobs
 from unetflow.blocks import Grid
-from unetflow.joining import Components, in_parallel, neighbourhood
+from unetflow.joining import Components, neighbourhood
 from unetflow.metrics.streaming import Counts
+from unetflow.parallel import in_parallel
 from unetflow.shards import scratch_shards
 from unetflow.sources import open_source
 from unetflow.stacks import VolumePrediction

@@ -4,8 +4,9 @@ import numpy as np
 import zarr
 from unetflow import files, jobs, ngff
 from unetflow.blocks import Grid
-from unetflow.joining import in_parallel, straight_cuts
+from unetflow.joining import straight_cuts
 from unetflow.objects import VolumeObjects
+from unetflow.parallel import in_parallel
 from unetflow.pyramid import add_pyramid
 from unetflow.shards import Shards, scratch_shards
 from unetflow.stacks import VolumePrediction
@@ -39,7 +40,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
             "cut_straight_at_a_block": len(cut),
             "faces_between_blocks": faces,
         }
-        add_pyramid(path, state, labels=True)
+        add_pyramid(path, state, labels=True, workers=workers)
         files.publish(path, segmentation)
     jobs.log.info(f"{found.count} objects; {len(cut)} end straight at one of {faces} faces between blocks")
 

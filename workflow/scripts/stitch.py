@@ -9,7 +9,7 @@ from unetflow.errors import InputError
 from unetflow.pyramid import add_pyramid
 
 
-def stitch(slabs, plan, prediction, key):
+def stitch(slabs, plan, prediction, workers, key):
     """Write ``prediction``, an OME-Zarr image, from the ``slabs``; ``plan`` (JSON) says how many files they hold.
 
     key : hash of the code. Levels that an interrupted run made are kept, as long as the slabs are the same.
@@ -24,7 +24,7 @@ def stitch(slabs, plan, prediction, key):
                 f"the slabs of {prediction} hold {taken} of {expected} files; "
                 f"delete {Path(slabs[0]).parent} and run again"
             )
-        add_pyramid(path, state)
+        add_pyramid(path, state, workers=workers)
         files.publish(path, prediction)
 
 
@@ -34,5 +34,6 @@ if __name__ == "__main__":
             slabs=snakemake.input.slabs,
             plan=snakemake.input.plan,
             prediction=snakemake.output.prediction,
+            workers=snakemake.threads,
             key=snakemake.params.code,
         )

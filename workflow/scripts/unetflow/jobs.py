@@ -160,16 +160,18 @@ class Journal:
     """What of a job's work is done, each piece with the checksum of what was written; outlives a killed job.
 
     A line is added when a piece is on disk. A line cut off by a kill doesn't count, nor does a piece that no longer
-    has its checksum: both are done again.
+    has its checksum: both are done again. Every process writes a file of its own, beside ``path`` if the journal was
+    sent to it from another one, since not all file systems let two write to one.
     """
 
     def __init__(self, path):
-        self.path, self.done = Path(path), {}
-        for line in self.path.read_text().splitlines() if self.path.is_file() else []:
-            try:
-                self.done |= json.loads(line)
-            except ValueError:
-                continue
+        self.path, self.home, self.done = Path(path), this_process(), {}
+        for file in sorted(self.path.parent.glob(f"{self.path.name}*")):
+            for line in file.read_text().splitlines():
+                try:
+                    self.done |= json.loads(line)
+                except ValueError:
+                    continue
 
     def holds(self, name, content):
         """Whether the piece ``name`` was noted with just these bytes."""
@@ -177,11 +179,16 @@ class Journal:
 
     def note(self, name, content):
         line = {name: hashlib.sha256(content).hexdigest()}
-        with open(self.path, "a") as file:
+        path = self.path if self.home == this_process() else f"{self.path}.{this_process()}"
+        with open(path, "a") as file:
             file.write(f"\n{json.dumps(line)}")
             file.flush()
             os.fsync(file.fileno())
         self.done |= line
+
+
+def this_process():
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @contextmanager

@@ -6,12 +6,13 @@ one block per worker and a few numbers per object.
 
 from itertools import product
 
-import dask
 import numpy as np
 from scipy.ndimage import generate_binary_structure
 from scipy.ndimage import label as components
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from .parallel import in_parallel
 
 LONG_CUT = 8  # voxels of an object on a block's face from which on its ending there is no accident
 
@@ -26,14 +27,6 @@ def neighbourhood(dimensions, connectivity):
     flat = np.zeros((3, 3, 3), bool)
     flat[1] = generate_binary_structure(2, min(connectivity, 2))
     return flat
-
-
-def in_parallel(function, items, workers):
-    """``function`` of every item, in order, by a pool of threads; not more than a few per worker are held at a time."""
-    items = list(items)
-    for first in range(0, len(items), 4 * workers):
-        tasks = [dask.delayed(function, pure=False)(item) for item in items[first : first + 4 * workers]]
-        yield from dask.compute(*tasks, scheduler="threads", num_workers=workers)
 
 
 class Components:

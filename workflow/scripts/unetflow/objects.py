@@ -5,7 +5,8 @@ from scipy.ndimage import binary_fill_holes
 from scipy.ndimage import label as components
 from skimage.segmentation import expand_labels, watershed
 
-from .joining import Components, in_parallel, neighbourhood
+from .joining import Components, neighbourhood
+from .parallel import in_parallel
 
 
 def segment(probability, threshold=0.5, connectivity=1, min_size=0, fill_holes=False, grow=0, seed_threshold=None):

@@ -25,6 +25,7 @@ class Source:
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
     fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
+    opened : arguments of `open_source`, with which other processes open the volume anew.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Source:
     fixed: dict
     voxel_size: tuple | None = None
     unit: str | None = None
+    opened: tuple = ()
+
+    def __reduce__(self):
+        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit
+        return (open_source, self.opened) if self.opened else (Source, parts)
 
     @cached_property
     def shape(self):
@@ -75,6 +81,7 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     _check_axes(source)
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
+    source.opened = (path, array, axes, channel, time, voxel_size, unit)
     return source
 
 
