@@ -35,7 +35,7 @@ class Cluster:
     """Two nodes of a real SLURM on this machine; ``calls`` counts how often its commands are called."""
 
     def __init__(self, folder):
-        self.script, self.folder = shared("slurm", "start-test-cluster.sh"), folder
+        self.script, self.folder, self.started = shared("slurm", "start-test-cluster.sh"), folder, []
         subprocess.run(["bash", self.script], check=True)
         exports = subprocess.run(["bash", self.script, "--env"], check=True, capture_output=True, text=True).stdout
         settings = dict(shlex.split(line)[1].split("=", 1) for line in exports.splitlines())
@@ -67,6 +67,12 @@ class Cluster:
         lines = self(f"squeue --noheader --states {state} --format '%i %k'").splitlines()
         return dict(line.split(maxsplit=1) for line in lines)
 
+    def clear(self):
+        """End what a failed test left behind."""
+        for process in self.started:
+            process.kill()
+        self("scancel --me")
+
     def stop(self):
         subprocess.run(["bash", self.script.with_name("stop-test-cluster.sh")], check=False)
 
@@ -76,6 +82,12 @@ def cluster(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(autouse=True)
+def cleared(cluster):
+    yield
+    cluster.clear()
 
 
 class OnCluster(Pipeline):
@@ -97,7 +109,8 @@ class OnCluster(Pipeline):
         with open(self.folder / "run.log", "a") as log:
             where = {"cwd": self.folder, "env": self.cluster.environment, "stdout": log, "stderr": log}
             subprocess.run(unlock, check=True, **where)
-            return subprocess.Popen(self.command(*targets, **options), **where)
+            self.cluster.started.append(subprocess.Popen(self.command(*targets, **options), **where))
+        return self.cluster.started[-1]
 
     def said(self):
         return (self.folder / "run.log").read_text()
@@ -150,6 +163,19 @@ def test_a_job_out_of_memory_gets_more(cluster, finished, tmp_path):
     assert "Trying to restart job" in pipeline.said()
     made, expected = pipeline.contents(), finished.contents()
     assert "results/tiny_em/splits.json" in made and made == {path: expected[path] for path in made}
+
+
+def test_a_scheduler_without_a_plugin(cluster, finished, tmp_path):
+    """The generic profile, whose example is SLURM's commands."""
+    pipeline = OnCluster(tmp_path / "run", cluster, "tests/config.yaml")
+    target, command = "results/tiny_em/0/targets/paper.zarr", [str(Path(sys.executable).with_name("snakemake"))]
+    command += [target, "--workflow-profile", "profiles/cluster-generic", "--seconds-between-status-checks", "1"]
+    command += ["--resources", "gpu=0", "--configfile", *pipeline.configfiles]
+    done = subprocess.run(command, cwd=pipeline.folder, env=cluster.environment, check=False)
+    assert done.returncode == 0
+    made, expected = pipeline.contents(), finished.contents()
+    assert f"{target}/zarr.json" in made and made == {path: expected[path] for path in made}
+    assert len(list((pipeline.folder / "logs/cluster").glob("weight_map-*.log"))) == 1
 
 
 DASK = {
