@@ -3,6 +3,7 @@
 Run by `make test-slurm`, which starts two nodes on this machine (and installs SLURM, if it may).
 """
 
+import json
 import os
 import re
 import shlex
@@ -66,6 +67,13 @@ class Cluster:
         """Number -> what SLURM's jobs in ``state`` are for (rule and wildcards, or group)."""
         lines = self(f"squeue --noheader --states {state} --format '%i %k'").splitlines()
         return dict(line.split(maxsplit=1) for line in lines)
+
+    def lose_node_of(self, job):
+        """Take the node of a running job down, and up again after some seconds."""
+        node = self(f"squeue --noheader --job {job} --format %N").strip()
+        self(f"scontrol update nodename={node} state=down reason=test")
+        time.sleep(3)
+        self(f"scontrol update nodename={node} state=resume", check=False)  # it may have come back by itself
 
     def clear(self):
         """End what a failed test left behind."""
@@ -144,6 +152,9 @@ def test_two_nodes_make_the_same_files_as_one_machine(cluster, finished, tmp_pat
     assert set(SMALLEST) <= set(made) and made == {path: expected[path] for path in made}
     assert nodes_of(pipeline.logs()) == {"tc1", "tc2"}
     assert cluster.calls()["sbatch"] == pipeline.said().count("has been submitted") < 20
+    planned = json.loads((pipeline.folder / "results/volumes/tiny_volume/tiny/plan.json").read_text())
+    (asked,) = set(re.findall(r"rule predict_slab:.*? mem_mb=(\d+)", pipeline.said(), re.S))
+    assert int(asked) == 1500 + planned["bytes_of_memory"] // 10**6
     assert list((pipeline.folder / "logs/slurm/rule_train/tiny_em_0_tiny").glob("*.log"))
 
 
@@ -223,14 +234,14 @@ class Training:
         self.process, self.saved = pipeline.start(TRAINED), []
 
     def wait(self):
-        """Wait until the training has saved a step since the last time; notes the step and the SLURM job."""
+        """Wait until a job is at it and a step was saved since the last time; notes the step and the SLURM job."""
         pattern, deadline = str(Path(TRAINED).parent / ".model.safetensors.*/checkpoint.safetensors"), time.time() + 200
-        before = self.saved[-1] if self.saved else 0
-        while self.step(pattern) <= before:
+        before, jobs = self.saved[-1] if self.saved else 0, []
+        while not jobs or self.step(pattern) <= before:
             assert self.process.poll() is None and time.time() < deadline, self.pipeline.said()[-3000:]
             time.sleep(0.2)
-        self.saved.append(self.step(pattern))
-        (self.job,) = (number for number, what in self.cluster.jobs().items() if "rule_train" in what)
+            jobs = [number for number, what in self.cluster.jobs().items() if "rule_train" in what]
+        self.job, self.saved = jobs[0], [*self.saved, self.step(pattern)]
 
     def step(self, pattern):
         for file in self.pipeline.folder.glob(pattern):
@@ -249,10 +260,7 @@ def test_training_goes_on_whatever_is_lost(cluster, tmp_path):
     training.wait()
     cluster(f"scancel {training.job}")
     training.wait()
-    node = cluster(f"squeue --noheader --job {training.job} --format %N").strip()
-    cluster(f"scontrol update nodename={node} state=down reason=test")
-    time.sleep(3)
-    cluster(f"scontrol update nodename={node} state=resume", check=False)  # it may have come back by itself
+    cluster.lose_node_of(training.job)
     training.wait()
     cluster(f"scontrol update jobid={training.job} timelimit=1")
     while training.job in cluster.jobs():
@@ -269,12 +277,17 @@ def test_training_goes_on_whatever_is_lost(cluster, tmp_path):
     assert TRAINED in made and made == {path: expected[path] for path in made}
 
 
-def test_the_default_experiment(cluster, tmp_path):
+def test_the_default_experiment_on_two_nodes_of_which_one_is_lost(cluster, tmp_path):
     """All of it, report included, beside a run on one machine."""
-    local, pipeline = Pipeline(tmp_path / "local"), OnCluster(tmp_path / "run", cluster)
+    local, pipeline = Pipeline(tmp_path / "local"), OnCluster(tmp_path / "run", cluster, "config.yaml")
     local.run()
-    began = time.monotonic()
-    pipeline.finish()
+    began, process = time.monotonic(), pipeline.start()
+    while not (trainings := [job for job, what in cluster.jobs().items() if "rule_train" in what]):
+        assert process.poll() is None, pipeline.said()[-3000:]
+        time.sleep(1)
+    time.sleep(20)
+    cluster.lose_node_of(trainings[0])
+    assert process.wait() == 0, pipeline.said()[-6000:]
     pipeline.report(time.monotonic() - began)
     assert pipeline.contents() == local.contents()
     assert nodes_of(pipeline.logs()) == {"tc1", "tc2"}

@@ -23,24 +23,27 @@ def node():
 
 def waited():
     """Seconds that this SLURM job spent in the queue; None outside of SLURM, or if it doesn't say."""
+    if not own_job():
+        return None
     try:
         submitted, started = squeue("--job", own_job(), format="%V %S").split()
         return (datetime.fromisoformat(started) - datetime.fromisoformat(submitted)).total_seconds()
-    except (TypeError, ValueError):
+    except ValueError:
         return None
 
 
 def jobs_in(folder):
-    """Numbers of this user's SLURM jobs that were submitted from ``folder`` and haven't ended."""
-    lines = squeue("--me", format="%i %Z").splitlines()
-    return [number for number, place in (line.split(maxsplit=1) for line in lines) if place == str(folder)]
+    """Numbers of the SLURM jobs that Snakemake submitted from ``folder`` and that haven't ended, but for our own."""
+    rows = [line.split(maxsplit=1) for line in squeue("--me", format="%i %k %Z").splitlines()]
+    ours = [number for number, what in rows if what.startswith("rule_") and what.endswith(f" {folder}")]
+    return [number for number in ours if number != own_job()]
 
 
 def cancel(job, patience=120):
     """End a SLURM job and wait until it has ended. Raises InputError if that takes more than ``patience`` seconds."""
-    subprocess.run(["scancel", job], check=False, capture_output=True)
+    called("scancel", job)
     deadline = time.monotonic() + patience
-    while squeue("--job", job, "--states", "all", format="%T").strip() not in ENDED:
+    while state(job) not in ENDED:
         if time.monotonic() > deadline:
             raise InputError(
                 f"SLURM job {job} of an interrupted run doesn't end; see to it (squeue --job {job}), then go on"
@@ -48,10 +51,23 @@ def cancel(job, patience=120):
         time.sleep(1)
 
 
-def squeue(*options, format):
-    """What squeue prints; nothing where it can't be called, or knows no such job any more."""
-    try:
-        command = ["squeue", "--noheader", "--format", format, *options]
-        return subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    except (OSError, TypeError):
+def state(job):
+    """State of a SLURM job; "" once it is forgotten, or where there is no SLURM; "UNKNOWN" while it doesn't answer."""
+    done = called("squeue", "--noheader", "--states", "all", "--format", "%T", "--job", job)
+    if done is None or "Invalid job id" in done.stderr:
         return ""
+    return "UNKNOWN" if done.returncode else done.stdout.strip()
+
+
+def squeue(*options, format):
+    """What squeue prints; nothing where there is no SLURM."""
+    done = called("squeue", "--noheader", "--format", format, *options)
+    return done.stdout if done else ""
+
+
+def called(*command):
+    """One of SLURM's commands, finished; None where there is no SLURM."""
+    try:
+        return subprocess.run(command, check=False, capture_output=True, text=True)
+    except OSError:
+        return None
