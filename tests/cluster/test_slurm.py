@@ -128,7 +128,8 @@ class OnCluster(Pipeline):
 
     def logs(self):
         """What all jobs said, also those that failed."""
-        return [file.read_text() for file in sorted((self.folder / "logs/slurm").rglob("*.log"))]
+        files = sorted((self.folder / "logs/slurm").rglob("*.log"), key=lambda file: file.stat().st_mtime)
+        return [file.read_text() for file in files]
 
     def report(self, seconds):
         """Print what the scheduler had to do."""
@@ -234,11 +235,15 @@ class Training:
         self.process, self.saved = pipeline.start(TRAINED), []
 
     def wait(self):
-        """Wait until a job is at it and a step was saved since the last time; notes the step and the SLURM job."""
-        pattern, deadline = str(Path(TRAINED).parent / ".model.safetensors.*/checkpoint.safetensors"), time.time() + 200
+        """Wait until a job is at it and a step was saved since the last time; notes the step and the SLURM job.
+
+        SLURM keeps a job back for two minutes that has lost its node, and Snakemake looks less and less often.
+        """
+        pattern, deadline = str(Path(TRAINED).parent / ".model.safetensors.*/checkpoint.safetensors"), time.time() + 400
         before, jobs = self.saved[-1] if self.saved else 0, []
         while not jobs or self.step(pattern) <= before:
             assert self.process.poll() is None and time.time() < deadline, self.pipeline.said()[-3000:]
+            assert self.step(pattern) >= before, "training began anew"
             time.sleep(0.2)
             jobs = [number for number, what in self.cluster.jobs().items() if "rule_train" in what]
         self.job, self.saved = jobs[0], [*self.saved, self.step(pattern)]
@@ -270,9 +275,9 @@ def test_training_goes_on_whatever_is_lost(cluster, tmp_path):
     training.process.wait()
     assert training.job in cluster.jobs(), "SLURM's jobs live on"
     training.pipeline.finish(TRAINED)
-    resumed = [int(step) for log in training.pipeline.logs() for step in re.findall(r"going on from step (\d+)", log)]
-    print(f"\nlost after steps {training.saved}, gone on from steps {sorted(resumed)}")
-    assert len(resumed) == 4 and all(a <= b for a, b in zip(training.saved, sorted(resumed)))
+    (last,) = re.findall(r"going on from step (\d+)", training.pipeline.logs()[-1])
+    print(f"\nlost after steps {training.saved}, in the end gone on from step {last}")
+    assert int(last) >= training.saved[-1]
     made, expected = training.pipeline.contents(), local.contents()
     assert TRAINED in made and made == {path: expected[path] for path in made}
 

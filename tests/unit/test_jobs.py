@@ -51,7 +51,9 @@ def test_an_orphan_that_still_writes_is_ended(tmp_path):
     orphan.stdout.close()
 
 
-def test_what_writes_the_report_is_no_snakemake_at_work():
+def test_what_a_snakemake_starts_is_none_at_work():
+    of_a_cluster = ["python", "-m", "snakemake", "--snakefile", "Snakefile", "--mode", "remote"]
+    assert not unlock.is_snakemake(of_a_cluster) and unlock.is_job(of_a_cluster)
     assert unlock.is_snakemake(["python", "/venv/bin/snakemake", "--cores", "2"])
     report = ["python", "-m", "snakemake", "results/metrics.csv", "--nolock", "--report", "r.html"]
     assert not unlock.is_snakemake(report) and unlock.is_job(report)

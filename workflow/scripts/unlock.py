@@ -31,8 +31,10 @@ def is_snakemake(command):
 
 
 def is_job(command):
-    """Whether this is a script that Snakemake started, or the Snakemake that such a script has write the report."""
-    return any(".snakemake/scripts/" in part for part in command) or {"--report", "--nolock"} <= set(command)
+    """Whether this is what a Snakemake started: a script, another Snakemake for a cluster's job or for the report."""
+    words = set(command)
+    snakemake = {"--report", "--nolock"} <= words or {"--mode", "remote"} <= words
+    return snakemake or any(".snakemake/scripts/" in part for part in command)
 
 
 def unlock():
@@ -43,14 +45,14 @@ def unlock():
     if running := processes_here(is_snakemake):
         print(f"Snakemake (process {running[0].pid}) is at work in this folder; wait for it, or stop it with Ctrl-C.")
         return 1
+    for job in slurm.jobs_in(os.getcwd()):
+        print(f"Cancelling SLURM job {job}, left over from an interrupted run.")
+        slurm.cancel(job)
     for orphan in processes_here(is_job):
         print(f"Ending job {orphan.pid}, left over from an interrupted run.")
         with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
             orphan.kill()
             orphan.wait(30)
-    for job in slurm.jobs_in(os.getcwd()):
-        print(f"Cancelling SLURM job {job}, left over from an interrupted run.")
-        slurm.cancel(job)
     shutil.rmtree(locks)
     print("Cleared the lock of an interrupted run; what it had finished is kept.")
     return 0
