@@ -11,7 +11,7 @@ import yaml
 from conftest import ROOT
 from unetflow import synthetic
 from unetflow.augment import ELASTIC
-from unetflow.config import NETWORK_OPTIONS, checked, presets
+from unetflow.config import NETWORK_OPTIONS, checked, gpu_of_jobs, presets
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.fit import Recipe
@@ -206,3 +206,9 @@ def test_least_input_is_that_of_the_network(name, options):
     config["augmentations"]["quick"]["input"] -= 1
     with pytest.raises(InputError, match="needs"):
         checked(config, SCHEMA)
+
+
+def test_no_gpu_here_is_none_in_the_jobs_of_a_cluster(monkeypatch):
+    monkeypatch.setenv("UNETFLOW_NO_GPU", "")
+    assert [gpu_of_jobs(limit) for limit in (None, 1, 4, 0)] == [1, 1, 1, 0]
+    assert gpu_of_jobs(1) == 0, "what a job reads that was submitted without"

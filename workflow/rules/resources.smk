@@ -1,12 +1,9 @@
 import json
-import os
+from unetflow.config import gpu_of_jobs
 
 # What jobs need of a machine; profiles turn it into requests to a scheduler. It never changes results.
 
-# A cluster's jobs don't hear of `--resources gpu=0`, but they get the environment.
-if workflow.global_resources.get("gpu") == 0:
-    os.environ["UNETFLOW_NO_GPU"] = "1"
-GPU = 0 if os.environ.get("UNETFLOW_NO_GPU") else 1
+GPU = gpu_of_jobs(workflow.global_resources.get("gpu"))
 
 
 # On a cluster: those that need the network or take no time run where Snakemake does.

@@ -1,5 +1,6 @@
 """The configuration: checked against its schema and its own cross references, with one sentence per mistake."""
 
+import os
 from copy import deepcopy
 from difflib import get_close_matches
 from glob import glob
@@ -232,3 +233,13 @@ def check_model(config, name):
 def known(where, name, entries):
     if name not in entries:
         raise InputError(f"config: {where} is {name!r}, which doesn't exist; {suggestion(name, entries)}")
+
+
+def gpu_of_jobs(limit):
+    """How many GPUs a job that can use one asks for: 0 if that is ``limit`` (of ``--resources gpu=``), else 1.
+
+    The jobs of a cluster don't hear of that option, but they get the environment of the Snakemake that submits them.
+    """
+    if limit == 0:
+        os.environ["UNETFLOW_NO_GPU"] = "1"
+    return 0 if os.environ.get("UNETFLOW_NO_GPU") else 1
