@@ -282,7 +282,7 @@ def test_training_goes_on_whatever_is_lost(cluster, tmp_path):
     assert TRAINED in made and made == {path: expected[path] for path in made}
 
 
-def test_the_default_experiment_on_two_nodes_of_which_one_is_lost(cluster, tmp_path):
+def test_the_default_experiment_while_a_node_is_lost(cluster, tmp_path):
     """All of it, report included, beside a run on one machine."""
     local, pipeline = Pipeline(tmp_path / "local"), OnCluster(tmp_path / "run", cluster, "config.yaml")
     local.run()
