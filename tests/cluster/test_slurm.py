@@ -63,9 +63,9 @@ class Cluster:
         environment = {**self.environment, "PATH": self.path}
         return subprocess.run(shlex.split(command), env=environment, check=check, capture_output=True, text=True).stdout
 
-    def jobs(self, state="running"):
-        """Number -> what SLURM's jobs in ``state`` are for (rule and wildcards, or group)."""
-        lines = self(f"squeue --noheader --states {state} --format '%i %k'").splitlines()
+    def jobs(self):
+        """Number -> what SLURM's running jobs are for (rule and wildcards, or group)."""
+        lines = self("squeue --noheader --states running --format '%i %k'").splitlines()
         return dict(line.split(maxsplit=1) for line in lines)
 
     def lose_node_of(self, job):

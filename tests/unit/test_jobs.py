@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def test_jobs_at_work_together_get_different_gpus(tmp_path, monkeypatch):
         first.kill()
         first.wait()
     assert jobs.claim_gpu(1, tmp_path) == 0, "a killed job holds nothing"
+
+
+def test_every_process_writes_a_journal_of_its_own(tmp_path):
+    here = jobs.Journal(tmp_path / "done.jsonl")
+    here.note("a", b"1")
+    sent = pickle.loads(pickle.dumps(here))
+    sent.home = "another-node-7"
+    sent.note("b", b"2")
+    assert len((tmp_path / "done.jsonl").read_text().split()) == 2, "one name, one checksum"
+    again = jobs.Journal(tmp_path / "done.jsonl")
+    assert again.holds("a", b"1") and again.holds("b", b"2") and not again.holds("b", b"3")
 
 
 @pytest.fixture
