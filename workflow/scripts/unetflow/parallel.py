@@ -26,14 +26,16 @@ def in_parallel(function, items, workers):
 
     workers : threads of this job, and processes for "local".
     """
-    items, place = list(items), dask.config.get("unetflow.workers", "threads")
+    items, done, place = list(items), 0, dask.config.get("unetflow.workers", "threads")
     if place == "threads":
-        compute = partial(by_threads, function, workers)
+        compute, at_work = partial(by_threads, function, workers), lambda: workers
     else:
         cluster = client(place, workers)
-        compute, workers = by_workers(function, cluster), max(1, sum(cluster.nthreads().values()))
-    for first in range(0, len(items), 4 * workers):
-        yield from compute(items[first : first + 4 * workers])
+        compute, at_work = by_workers(function, cluster), lambda: max(1, sum(cluster.nthreads().values()))
+    while done < len(items):
+        some = items[done : done + 4 * at_work()]  # SLURM's workers come one after the other
+        yield from compute(some)
+        done += len(some)
 
 
 def by_threads(function, workers, items):
