@@ -1,11 +1,16 @@
-"""Writes docs/configuration.md from the schema (`make docs`); a test fails where the page has fallen behind."""
+"""Writes the pages that are made from something else (`make docs`); tests fail where one has fallen behind.
 
+docs/configuration.md from the schema, docs/errors.md from the catalogue of bad inputs, which is run.
+"""
+
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs/configuration.md"
+PAGE, ERRORS = ROOT / "docs/configuration.md", ROOT / "docs/errors.md"
 HEAD = """# Configuration
 
 Made from `workflow/schemas/config.schema.yaml` by `make docs`; edit the descriptions there.
@@ -13,6 +18,12 @@ Made from `workflow/schemas/config.schema.yaml` by `make docs`; edit the descrip
 {description}
 
 A key without a default must be given. Unknown keys and values are refused before anything runs.
+"""
+
+ERRORS_HEAD = """# What can be wrong, and what is said
+
+Made by `make docs` from `tests/unit/bad_inputs.py`: each of these {count} cases is laid out and run by the tests, ends
+with this sentence and an exit code other than 0, and leaves nothing behind that could be taken for a result.
 """
 
 
@@ -73,6 +84,23 @@ def plain(value):
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
 
 
+def errors():
+    """The catalogue of bad inputs as Markdown; every case is run."""
+    sys.path[:0] = [str(ROOT / "tests/unit"), str(ROOT / "workflow/scripts")]
+    from bad_inputs import CASES, outcome
+
+    lines = [ERRORS_HEAD.format(count=sum(map(len, CASES.values())))]
+    for area, cases in CASES.items():
+        lines += [f"## {area}", "", "| what is wrong | what is said |", "| --- | --- |"]
+        for title in cases:
+            with TemporaryDirectory() as folder:
+                said = " ".join(outcome(area, title, Path(folder))[1]).replace("|", "\\|")
+            lines.append(f"| {title} | {said} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     PAGE.write_text(page(schema))
+    ERRORS.write_text(errors())

@@ -13,7 +13,7 @@ from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
 from train import starting_network
-from unetflow import modelfile, models
+from unetflow import modelfile, models, packages
 from unetflow.errors import InputError
 from unetflow.inference import predict, predict_as
 from unetflow.ngff import create_image
@@ -166,7 +166,7 @@ def test_a_fold_without_test_slices_is_refused(folder, tmp_path):
 
 
 def test_training_starts_from_a_model_file_of_the_same_network_only(folder):
-    architecture = modelfile.describe(folder / "model.safetensors")["architecture"]
+    architecture = packages.describe(folder / "model.safetensors")["architecture"]
     network, saved = (
         starting_network(architecture, folder / "model.safetensors"),
         modelfile.load(folder / "model.safetensors"),
@@ -238,6 +238,6 @@ def test_collecting_does_not_depend_on_the_order(tmp_path):
     for k in "ba":
         pd.DataFrame({"image": [k], "value": ["0.10"]}).to_csv(tmp_path / f"{k}.csv", index=False)
     for order in ("ab", "ba"):
-        collect([tmp_path / f"{k}.csv" for k in order], tmp_path / f"joined_{order}.csv")
+        collect([tmp_path / f"{k}.csv" for k in order], tmp_path / f"joined_{order}.csv", [])
     assert (tmp_path / "joined_ab.csv").read_bytes() == (tmp_path / "joined_ba.csv").read_bytes()
     assert (tmp_path / "joined_ab.csv").read_text() == "image,value\na,0.10\nb,0.10\n"

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from collect import collect
 from collect_speed import collect_speed
 from compare_with_paper import table1, table2
 from judge_targets import judge_targets
@@ -27,6 +28,22 @@ def metrics(path, rows):
     frame.loc[frame["image"] == "a", "value"] = 99.0
     frame.to_csv(path, index=False)
     return path
+
+
+def test_nothing_to_evaluate_gives_empty_tables(tmp_path):
+    """As when models of others are applied to volumes without truth."""
+    (tmp_path / "reported.csv").write_text(REPORTED)
+    everything, made = tmp_path / "metrics.csv", tmp_path / "table.csv"
+    collect([], everything, COLUMNS)
+    table1(everything, tmp_path / "reported.csv", made, ["em"], {})
+    assert pd.read_csv(made)["source"].tolist() == ["reported"]
+    table2(everything, tmp_path / "reported.csv", made, ["phc_u373"], {})
+    assert pd.read_csv(made)["phc_u373"].tolist() == [0.92]
+    summarise(everything, made, "u")
+    assert len(pd.read_csv(made)) == 0
+    claims = [{"claim": "c", "better": "u", "worse": "w", "metrics": ["seg"]}]
+    judge_targets(everything, tmp_path / "reported.csv", made, "u", {"1": ["em"], "2": ["phc_u373"]}, claims)
+    assert len(pd.read_csv(made)) == 0
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ import io
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from download import download
+from unetflow import files, jobs
 from unetflow.errors import InputError
 from unetflow.fetch import fetch, unpack
 
@@ -148,6 +151,23 @@ def test_corrupt_content_is_refused_and_dropped(server, tmp_path):
 def test_a_web_page_instead_of_data_is_named(server, tmp_path):
     with pytest.raises(InputError, match="a web page"):
         get(server, tmp_path / "a.zip", "page", sha256=None, attempts=1)
+
+
+def test_a_data_set_is_downloaded_and_unpacked(server, tmp_path):
+    """The whole step, the second time after a kill between transfer and unpacking."""
+    source = {"urls": [server.url()], "sha256": SHA256, "max_gb": 1}
+    download(tmp_path / "set", "set", source)
+    assert (tmp_path / "set/set/b.tif").read_bytes() == b"x"
+    assert [p.name for p in tmp_path.iterdir()] == ["set"], "nothing else stays"
+    with jobs.state_folder(tmp_path / "other", files.fingerprint(source)) as state:
+        (state / "archive.zip").write_bytes(CONTENT)
+        (state / "unpacked/half").mkdir(parents=True)
+        server.ways = ["missing"]
+        with suppress(InputError):
+            download(tmp_path / "other", "set", source)
+        assert sorted(p.name for p in (tmp_path / "other/set").iterdir()) == ["a.tif", "b.tif"]
+        state.mkdir()
+    assert [p.name for p in (tmp_path / "other").iterdir()] == ["set"]
 
 
 def test_unpacks(tmp_path):

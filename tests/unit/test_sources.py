@@ -274,35 +274,3 @@ def test_from_an_object_store(phantom, tmp_path, monkeypatch):
         assert_reads(open_source("s3://bucket/stack.tif"), expected(phantom, "zyx"))
     finally:
         server.stop()
-
-
-def test_bad_volumes_get_one_sentence(phantom, tmp_path):
-    with pytest.raises(InputError, match="does not exist; correct `path`"):
-        open_source(str(tmp_path / "nothing.zarr"))
-    with pytest.raises(InputError, match="does not exist; correct `path`"):
-        open_source(str(tmp_path / "nothing.tif"))
-    with pytest.raises(InputError, match="no file matches"):
-        open_source(str(tmp_path / "no*.tif"))
-    (tmp_path / "broken.tif").write_bytes(b"<html>not found</html>")
-    with pytest.raises(InputError, match="can't be read as a TIFF"):
-        open_source(str(tmp_path / "broken.tif"))
-    (tmp_path / "broken.h5").write_bytes(b"<html>not found</html>")
-    with pytest.raises(InputError, match="can't be read as an HDF5"):
-        open_source(str(tmp_path / "broken.h5"))
-    (tmp_path / "text.txt").write_text("hello")
-    with pytest.raises(InputError, match="neither a Zarr store nor"):
-        open_source(str(tmp_path / "text.txt"))
-    path = str(tmp_path / "group.zarr")
-    zarr.open_group(path, mode="w").create_array("raw", data=ordered(phantom, "czyx"))
-    with pytest.raises(InputError, match=r"without an OME-Zarr image; name one .*: raw"):
-        open_source(path)
-    with pytest.raises(InputError, match=r"no array 'row'.*: raw"):
-        open_source(path, array="row")
-    with pytest.raises(InputError, match="has 3 along c, but channel is 3"):
-        open_source(path, array="raw", axes="czyx", channel=3)
-    for axes, message in (("czxx", "each once"), ("cztq", "must be y and x"), ("zyx", "name as many")):
-        with pytest.raises(InputError, match=message):
-            open_source(path, array="raw", axes=axes)
-    tifffile.imwrite(tmp_path / "colour.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
-    with pytest.raises(InputError, match="convert them to grey"):
-        open_source(str(tmp_path / "colour.tif"))

@@ -1,10 +1,9 @@
 """Splits: nothing that trains or validates is ever tested on, and slabs keep their distance."""
 
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from unetflow.errors import InputError
-from unetflow.splits import PARTS, check, make_splits
+from unetflow.splits import PARTS, make_splits
 
 
 def entries(count, groups=1, official=0):
@@ -49,14 +48,3 @@ def test_groups_are_swapped():
     splits = make_splits(entries(7, groups=2), "groups", folds=5, validation=1)
     assert splits["0"]["test"] == ["000", "001", "002", "003"]
     assert splits["1"]["train"] == ["000", "001", "002"] and splits["1"]["validation"] == ["003"]
-
-
-def test_what_cannot_be_split_is_refused():
-    with pytest.raises(InputError, match="folds: 5 can't be made of 3"):
-        make_splits(entries(3), "slabs", folds=5)
-    with pytest.raises(InputError, match="two groups or more"):
-        make_splits(entries(3), "groups", folds=5)
-    with pytest.raises(InputError, match="leaves nothing to train on"):
-        make_splits(entries(4), "slabs", folds=2, guard=2)
-    with pytest.raises(InputError, match="in two parts"):
-        check({"0": {"train": ["a", "b"], "validation": [], "test": ["a"], "guard": []}})

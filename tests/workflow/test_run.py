@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import zarr
 from conftest import ROOT, Pipeline
 from unetflow.metrics.registry import METRICS
@@ -143,6 +144,31 @@ def test_check_tells_what_was_understood(finished, tmp_path, monkeypatch):
 @pytest.mark.parametrize("store", ["tiny_em/0/tiny/segmentation", "volumes/tiny_volume/tiny/prediction"])
 def test_the_older_version_is_made_on_request(finished, store):
     assert finished.planned(f"results/{store}.v04.zarr") == {"export_v04"}
+
+
+def test_a_package_predicts_what_its_model_does(finished, tmp_path):
+    """Exported here, brought along there, where no data set is trained on; also the way out as TIFF."""
+    source, other = (Pipeline(tmp_path / name, "tests/config.yaml", "more.json") for name in ("source", "other"))
+    shutil.copytree(finished.folder / "results", source.folder / "results")
+    change = {"export": {"license": "CC0-1.0", "authors": [{"name": "Ada Lovelace"}]}}
+    (source.folder / "more.json").write_text(json.dumps(change))
+    package, objects = "results/tiny_em/0/tiny/export/model.zip", "results/tiny_em/0/tiny/segmentation.ome.tif"
+    source.run(package, objects, "--rerun-triggers", "mtime")
+    there = zarr.open_group(source.folder / "results/tiny_em/0/tiny/segmentation.zarr", mode="r")["0"]
+    with tifffile.TiffFile(source.folder / objects) as file:
+        assert file.is_bigtiff and file.series[0].axes == "ZYX" and file.series[0].dtype == "uint16"
+        assert (file.asarray() == there[:]).all() and 'PhysicalSizeZ="50.0"' in file.ome_metadata
+    shutil.copytree(finished.folder / "results/tiny_stack", other.folder / "results/tiny_stack")
+    brought = {"file": str(source.folder / package), "prediction": "tiny"}
+    run = {"models": ["brought"], "volumes": ["tiny_volume"]}
+    (other.folder / "more.json").write_text(json.dumps({"models": {"brought": brought}, "runs": [run]}))
+    said = other.run("--rerun-triggers", "mtime").stdout
+    assert "train" not in re.findall(r"^rule (\w+):", said, re.M) and (other.folder / "results/report.html").is_file()
+    ours, theirs = (p.contents() for p in (other, finished))
+    names = [name for name in theirs if name.startswith("results/volumes/tiny_volume/tiny/prediction.zarr/0/")]
+    assert names and all(ours[name.replace("/tiny/", "/brought/")] == theirs[name] for name in names)
+    table = pd.read_csv(other.folder / "results/metrics.csv")
+    assert set(table["model"]) == {"brought"} and set(table["dataset"]) == {"tiny_volume"}
 
 
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
-from unetflow.config import checked, made_here_or_remote
+from unetflow.config import architecture_of, checked, made_here_or_remote
 from unetflow.files import fingerprint
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.sources import identity

@@ -33,6 +33,7 @@ rule collect_metrics:
     params:
         code=code("collect.py"),
         made_from=metrics_of_runs(),
+        columns=["dataset", "fold", "model", "seed", "image", "metric", "value"],
     script:
         "../scripts/collect.py"
 
@@ -50,6 +51,7 @@ rule collect_tiling:
     params:
         code=code("collect.py"),
         made_from=of_runs("results/{dataset}/{fold}/{model}/tiling_check.csv"),
+        columns=["dataset", "fold", "model", "seed", "image", "size", "tile", "max_difference"],
     script:
         "../scripts/collect.py"
 

@@ -83,8 +83,7 @@ def init_of_model(wildcards):
 
 def architecture_of_model(wildcards):
     """What `models.build` takes."""
-    model = recipe(wildcards)
-    return {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]}
+    return architecture_of(recipe(wildcards))
 
 
 def training_data_of_model(wildcards):
@@ -123,3 +122,9 @@ def ids_of_model(wildcards):
     """The columns by which tables name a model."""
     ids = {"dataset": wildcards.dataset, "fold": wildcards.fold, "model": wildcards.model}
     return ids | {"seed": seed(wildcards)}
+
+
+def metrics_of_model(wildcards):
+    """The table of a model that is tested; a list, empty for one that is trained on everything."""
+    table = "results/{dataset}/{fold}/{model}/metrics.csv".format(**wildcards)
+    return [table] if table in metrics_of_runs() else []

@@ -52,14 +52,21 @@ def dimensions_of_objects(wildcards):
 
 def ids_of_volume(wildcards):
     """The columns by which tables name a model applied to a volume; its fold is the one it was trained on."""
-    dataset, fold = training_for_volume(wildcards)
+    fold = "" if from_file(wildcards) else training_for_volume(wildcards)[1]
     ids = {"dataset": wildcards.volume, "fold": fold, "model": wildcards.model}
     return ids | {"seed": seed(wildcards)}
 
 
+def from_file(wildcards):
+    """The file of the model, if it is brought along instead of being trained; else None."""
+    return recipe(wildcards)["file"]
+
+
 def training_for_volume(wildcards):
-    """(dataset, fold) on which the model was trained that is applied to a volume."""
+    """(dataset, fold) on which the model was trained that is applied to a volume, or its file."""
     name = recipe_of(wildcards.model)
+    if from_file(wildcards):
+        return from_file(wildcards)
     for run in config["runs"]:
         if wildcards.volume in run["volumes"] and name in run["models"]:
             return run["dataset"], run["folds"][0]
@@ -67,10 +74,11 @@ def training_for_volume(wildcards):
 
 
 def model_for_volume(wildcards):
+    if from_file(wildcards):
+        return f"results/models/{recipe_of(wildcards.model)}/model.safetensors"
     dataset, fold = training_for_volume(wildcards)
     return f"results/{dataset}/{fold}/{wildcards.model}/model.safetensors"
 
 
 def description_for_volume(wildcards):
-    dataset, fold = training_for_volume(wildcards)
-    return f"results/{dataset}/{fold}/{wildcards.model}/model.json"
+    return model_for_volume(wildcards).replace(".safetensors", ".json")

@@ -27,7 +27,7 @@ def volumes_of_runs():
 
 
 def datasets_of_runs():
-    return list(dict.fromkeys(run["dataset"] for run in config["runs"]))
+    return list(dict.fromkeys(run["dataset"] for run in config["runs"] if run["dataset"]))
 
 
 def checks_of_runs():
@@ -60,8 +60,8 @@ def of_runs(pattern):
 
 
 def recipes_of_runs():
-    """Names of the recipes that the runs use, without seeds."""
-    return list(dict.fromkeys(recipe for run in config["runs"] for recipe in run["models"]))
+    """Names of the recipes that the runs train, without seeds."""
+    return list(dict.fromkeys(recipe for run in config["runs"] if run["dataset"] for recipe in run["models"]))
 
 
 def compared_models(dataset, fold):
@@ -88,6 +88,11 @@ def compared_stores(store):
     """Function of the wildcards: the ``store`` of every one of `models_of_picture`."""
     pattern = f"results/{{dataset}}/{{fold}}/{{model}}/{store}"
     return lambda wildcards: expand(pattern, model=models_of_picture(wildcards), **wildcards)
+
+
+def packages_of_runs():
+    """The package of every model that is trained."""
+    return [f"results/{dataset}/{fold}/{model}/export/model.zip" for dataset, fold, model in models_of_runs()]
 
 
 def figures_of_runs():

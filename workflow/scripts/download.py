@@ -1,5 +1,7 @@
 """Fetch a data set: the only step that uses the network."""
 
+import shutil
+
 from unetflow import files, jobs
 from unetflow.errors import InputError
 from unetflow.fetch import fetch, unpack
@@ -21,9 +23,14 @@ def download(folder, dataset, source):
                     f"{error}; if this machine has no network, fetch {source['urls'][0]} elsewhere, unpack it, and set "
                     f"datasets/{dataset}/path to that folder"
                 ) from error
-        with jobs.made_whole(folder) as path:
-            path.mkdir()
-            unpack(archive, path, max_bytes=source["max_gb"] * 1e9)
+        unpacked = state / "unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)  # of an interrupted run
+        unpacked.mkdir()
+        try:
+            unpack(archive, unpacked, max_bytes=source["max_gb"] * 1e9)
+        except InputError as error:
+            raise InputError(f"datasets/{dataset}: {error}") from error
+        files.publish(unpacked, folder)
 
 
 class Megabytes:

@@ -31,6 +31,11 @@ def check_slices(slices, labels_are, ignore):
     annotated = [one for one in slices if one.labels is not None]
     if not annotated:
         raise InputError("the data set has no labels at all; add some, or list it under volumes for prediction")
+    if not any((one.labels > 0).any() for one in annotated):
+        raise InputError(
+            f"no label image holds an object: {annotated[0].name} and all others are background (0) everywhere; look "
+            f"whether the right files were exported"
+        )
     if labels_are == "instances":
         check_instances(annotated)
     else:
@@ -57,9 +62,9 @@ def check_labels(one, ignore):
     labels, name = one.labels, one.name
     for kind, array in (("labels", labels), ("markers", labels if one.markers is None else one.markers)):
         if array.shape != one.image.shape:
-            raise InputError(
-                f"{kind} of {name} are {array.shape} but the image is {one.image.shape}; they must be equal"
-            )
+            swapped = array.shape[::-1] == one.image.shape
+            remedy = "their axes seem to be swapped: transpose one of them" if swapped else "they must be equal"
+            raise InputError(f"{kind} of {name} are {array.shape} but the image is {one.image.shape}; {remedy}")
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"labels of {name} are not whole numbers; export them as integers, not as probabilities")
     labels = labels.astype(np.int64)

@@ -8,7 +8,7 @@ from glob import glob
 import yaml
 from jsonschema import Draft202012Validator
 
-from . import geometry
+from . import geometry, packages
 from .errors import InputError
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -17,10 +17,9 @@ REFERENCES = (
     ("datasets", "metrics", "metrics"),
     ("volumes", "segmentation", "segmentation"),
     ("augmentations", "weights", "weights"),
-    ("models", "augmentation", "augmentations"),
-    ("models", "training", "training"),
     ("models", "prediction", "prediction"),
 )
+TRAINED = {"network": None, "augmentation": "augmentations", "training": "training"}  # keys of recipes, not of files
 # Kept here, so that reading the configuration need not import torch; a test compares them with the classes.
 FCN_OPTIONS = ("width", "hidden", "norm", "dropout")
 NETWORK_OPTIONS = {
@@ -59,14 +58,18 @@ def checked(config, schema):
     """``config`` with all defaults of ``schema`` filled in. Raises InputError for the first mistake found."""
     config = deepcopy(config)
     for error in sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))):
-        raise InputError(explain(error))
+        raise InputError(explain(error, schema))
     config = filled(config, schema)
     check_references(config)
     return config
 
 
-def explain(error):
-    """One sentence for a schema violation: where, what, remedy."""
+TYPES = {"object": "a map", "array": "a list", "integer": "a whole number", "number": "a number", "string": "text"}
+TYPES |= {"boolean": "true or false", "null": "null"}
+
+
+def explain(error, schema):
+    """One sentence for a violation of ``schema``: where, what, remedy."""
     where = "/".join(map(str, error.absolute_path)) or "the top level"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
@@ -79,7 +82,21 @@ def explain(error):
         return f"config: {where} is {error.instance!r}; {suggestion(error.instance, error.validator_value)}"
     if error.validator == "oneOf":
         return f"config: {where} is {error.instance!r}, which fits none of its forms; see docs/configuration.md"
-    return f"config: {where}: {error.message}; {error.schema.get('description', 'see docs/configuration.md')}"
+    if error.validator == "type":
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        wanted = " or ".join(TYPES[kind] for kind in kinds)
+        return f"config: {where} is {error.instance!r}; it must be {wanted}: {description_of(error, schema)}"
+    return f"config: {where}: {error.message}; {description_of(error, schema)}"
+
+
+def description_of(error, schema):
+    """What the schema says of the nearest key that it describes."""
+    described = "see docs/configuration.md"
+    for step in error.absolute_schema_path:
+        schema = schema[step] if isinstance(schema, list) or step in schema else {}
+        if isinstance(schema, dict) and isinstance(schema.get("description"), str):
+            described = schema["description"].strip()
+    return error.schema.get("description", described)
 
 
 def suggestion(wrong, known):
@@ -112,12 +129,29 @@ def check_references(config):
     for name, dataset in config["datasets"].items():
         if dataset["format"] != "generated" and not (dataset["path"] or dataset["download"]):
             raise InputError(f"config: datasets/{name} has neither path nor download; say where its files are")
+    for name in config["models"]:
+        check_origin(config, name)
     for index, run in enumerate(config["runs"]):
         check_run(config, index, run)
     check_volumes(config)
     check_report(config)
     for name in config["models"]:
         check_model(config, name)
+
+
+def check_origin(config, name):
+    """Raise InputError unless a model is either a recipe or a file, with all that belongs to it."""
+    model = config["models"][name]
+    for key, section in TRAINED.items():
+        if model["file"] is not None and key in model:
+            raise InputError(f"config: models/{name} has both file and {key}; a model from a file is trained already")
+        if model["file"] is None and key not in model:
+            raise InputError(
+                f"config: models/{name} lacks the key {key!r}; add it (docs/configuration.md says what it means), or "
+                f"name the file of a trained model"
+            )
+        if section and key in model:
+            known(f"models/{name}/{key}", model[key], config[section])
 
 
 def check_report(config):
@@ -133,10 +167,23 @@ def check_report(config):
 
 
 def check_run(config, index, run):
-    """Raise InputError if a run names a data set, model or fold that isn't there."""
-    known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
+    """Raise InputError if a run names a data set, model, fold or volume that isn't there, or lacks what it needs."""
     for model in run["models"]:
         known(f"runs/{index}/models", model, config["models"])
+    for volume in run["volumes"]:
+        known(f"runs/{index}/volumes", volume, config["volumes"])
+    files = [model for model in run["models"] if config["models"][model]["file"]]
+    if len(files) == len(run["models"]) and run["dataset"] is None and run["volumes"]:
+        return
+    if files:
+        raise InputError(
+            f"config: runs/{index} has the model {files[0]}, which comes from a file; give such models a run without "
+            f"dataset and recipes, and name volumes to apply them to"
+        )
+    for key in ("dataset", "folds"):
+        if not run[key]:
+            raise InputError(f"config: runs/{index} lacks the key {key!r}; add it, since its models are to be trained")
+    known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
     dataset = config["datasets"][run["dataset"]]
     folds = dataset["split"]["folds"]
     if dataset["split"]["method"] != "groups" and any(fold != "all" and fold >= folds for fold in run["folds"]):
@@ -144,8 +191,6 @@ def check_run(config, index, run):
             f"config: runs/{index}/folds names fold {max(f for f in run['folds'] if f != 'all')}, but {run['dataset']} "
             f"has folds 0 to {folds - 1}; change one of them"
         )
-    for volume in run["volumes"]:
-        known(f"runs/{index}/volumes", volume, config["volumes"])
     if run["volumes"] and len(run["folds"]) > 1:
         raise InputError(
             f"config: runs/{index} applies models to volumes, but trains them on folds {run['folds']}; name the one "
@@ -164,7 +209,7 @@ def check_volumes(config):
     for run in config["runs"]:
         for volume in run["volumes"]:
             for model in run["models"]:
-                training = (run["dataset"], run["folds"][0])
+                training = (run["dataset"], *run["folds"][:1])
                 if wanted.setdefault((volume, model), training) != training:
                     raise InputError(
                         f"config: runs apply {model} to the volume {volume} both from {wanted[volume, model]} and from "
@@ -199,15 +244,37 @@ def made_here_or_remote(path):
 
 
 def check_model(config, name):
-    """Raise InputError if a recipe's network can't be built, trained on its samples or applied with its tile."""
+    """Raise InputError if a model's network can't be built, trained on its samples or applied with its tile."""
     model = config["models"][name]
-    options = NETWORK_OPTIONS[model["network"]]
-    for option in model["options"]:
-        known(f"models/{name}/options", option, options)
-    if "window" in model["options"]:
-        known(f"models/{name}/options/window", model["options"]["window"], geometry.WINDOWS)
-    layout = GEOMETRIES[model["network"]](model["options"])
-    stride, least = layout.stride, layout.valid_size(1)
+    architecture = architecture_of(model)
+    known(f"models/{name}/network", architecture["name"], NETWORK_OPTIONS)
+    options = {key: value for key, value in architecture.items() if key not in ("name", "in_channels", "classes")}
+    for option in options:
+        known(f"models/{name}/options", option, NETWORK_OPTIONS[architecture["name"]])
+    if "window" in options:
+        known(f"models/{name}/options/window", options["window"], geometry.WINDOWS)
+    layout = GEOMETRIES[architecture["name"]](options)
+    if model["file"] is None:
+        check_samples(config, name, layout)
+    prediction = config["prediction"][model["prediction"]]
+    for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
+        if any(side % layout.stride for side in sides):
+            raise InputError(
+                f"config: prediction/{model['prediction']}/{key} is {prediction[key]}; for models/{name} make y and x "
+                f"of it multiples of {layout.stride}, or tiles would show"
+            )
+
+
+def architecture_of(model):
+    """What `models.build` takes, of a `models` entry."""
+    if model["file"] is not None:
+        return packages.describe(model["file"])["architecture"]
+    return {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]}
+
+
+def check_samples(config, name, layout):
+    """Raise InputError if the samples of a recipe are too small for its network."""
+    model, least = config["models"][name], layout.valid_size(1)
     size = config["augmentations"][model["augmentation"]]["input"]
     if size < least:
         raise InputError(
@@ -221,13 +288,6 @@ def check_model(config, name):
             f"{output + 2 * layout.context} pixels and augmentations/{model['augmentation']}/input is {size}; enlarge "
             f"the input"
         )
-    prediction = config["prediction"][model["prediction"]]
-    for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
-        if any(side % stride for side in sides):
-            raise InputError(
-                f"config: prediction/{model['prediction']}/{key} is {prediction[key]}, but for models/{name} its y and "
-                f"x must be multiples of {stride}, or tiles would show"
-            )
 
 
 def known(where, name, entries):

@@ -29,7 +29,7 @@ def fetch(urls, path, sha256=None, attempts=4, timeout=60.0, pause=1.0, progress
                 _transfer(url, Path(f"{path}.part"), timeout, progress)
                 _verify(Path(f"{path}.part"), sha256)
             except (requests.RequestException, OSError, ValueError) as error:
-                problem = f"{url}: {error}"
+                problem = f"{url}: {reason(error)}"
                 if not _worth_another_try(error):
                     break
                 time.sleep(pause * 2**attempt)
@@ -87,6 +87,13 @@ def _verify(part, sha256):
         raise ValueError(problem)
 
 
+def reason(error):
+    """What went wrong, without what the address says already."""
+    if isinstance(error, requests.HTTPError):
+        return f"{error.response.status_code} {error.response.reason}"
+    return "no connection" if type(error) is requests.ConnectionError else str(error)
+
+
 def _worth_another_try(error):
     """Whether the same request may well succeed a moment later."""
     if isinstance(error, requests.HTTPError):
@@ -103,10 +110,12 @@ def unpack(archive, folder, max_bytes):
             target = PurePosixPath(member.filename.replace("\\", "/"))
             if target.is_absolute() or ".." in target.parts or ":" in target.parts[0]:
                 raise InputError(
-                    f"{archive} holds the path {member.filename!r}, which leaves its folder; don't trust it"
+                    f"{archive.name} holds the path {member.filename!r}, which leaves its folder; don't trust it"
                 )
             if member.external_attr >> 28 == 0xA:
-                raise InputError(f"{archive} holds the link {member.filename!r}; unpack it by hand if you trust it")
+                raise InputError(
+                    f"{archive.name} holds the link {member.filename!r}; unpack it by hand if you trust it"
+                )
             if member.is_dir():
                 continue
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +124,6 @@ def unpack(archive, folder, max_bytes):
                     left -= len(block)
                     if left < 0:
                         raise InputError(
-                            f"{archive} unpacks to more than {max_bytes / 1e9:g} GB; raise download/max_gb to allow it"
+                            f"{archive.name} unpacks to more than {max_bytes / 1e9:g} GB; raise download/max_gb for it"
                         )
                     copy.write(block)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from . import symmetries
 from .engines import PRECISIONS, usable
+from .errors import InputError
 from .losses import LOSSES, balanced_sample
 from .models.network import centre_crop
 
@@ -82,6 +83,11 @@ class Training:
                 if following < self.recipe.steps:
                     ahead = reader.submit(self.batch, samples, following)
                 self.losses.append(self.update(*batch))
+                if not math.isfinite(self.losses[-1]):
+                    raise InputError(
+                        f"the loss is {self.losses[-1]} at step {following}: training diverged; lower "
+                        f"training/learning_rate ({self.recipe.learning_rate}), or set training/clip: 1"
+                    )
                 self.step = following
                 report(self.step, self.losses[-1])
                 if self.due(self.recipe.validate_every):

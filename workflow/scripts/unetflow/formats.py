@@ -50,7 +50,7 @@ def local_or_remote_file(path):
     try:
         return fsspec.open(path, "rb").open()
     except Exception as error:
-        raise InputError(f"{path} can't be opened: {error or type(error).__name__}") from error
+        raise InputError(f"{path} can't be opened ({error or type(error).__name__}); correct `path`") from error
 
 
 def open_zarr(path, name):
@@ -62,8 +62,8 @@ def open_zarr(path, name):
         node = zarr.open(str(path), mode="r")
     except Exception as error:
         raise InputError(
-            f"{path} is neither a Zarr store nor an N5 one (.n5), a TIFF ({', '.join(TIFF_ENDINGS)}) or HDF5 file "
-            f"({', '.join(HDF5_ENDINGS)}) that can be opened: {error or type(error).__name__}"
+            f"{path} can't be opened as Zarr ({error or type(error).__name__}); correct `path`, or name a file by its "
+            f"ending: {', '.join([*TIFF_ENDINGS, *HDF5_ENDINGS, '.n5'])}"
         ) from error
     if isinstance(node, zarr.Array):
         return Opened(str(path), node, _names_of_axes(node))
@@ -167,7 +167,7 @@ def open_tiff(path, name):
         series = tiff.series[int(name or 0)]
         array = zarr.open(series.aszarr(level=0), mode="r")
     except (tifffile.TiffFileError, IndexError, ValueError) as error:
-        raise InputError(f"{path} can't be read as a TIFF file: {error}") from error
+        raise InputError(f"{path} can't be read as a TIFF file ({error}); copy or export it again") from error
     # A stack of pages without names for its axes is taken as slices, as everybody means it.
     axes = series.axes.lower().replace("q", "z").replace("i", "z")
     voxel_size, unit = _tiff_spacing(tiff)
@@ -185,7 +185,7 @@ def open_tiff_slices(path, name):
         return open_tiff(files[0], name)
     sequence = tifffile.TiffSequence(files)
     if len(sequence.shape) != 1:
-        raise InputError(f"{path} matches files that don't form one row of slices")
+        raise InputError(f"{path} matches files that don't form one row of slices; name them by one number")
     array = zarr.open(sequence.aszarr(), mode="r")
     return Opened(str(path), array, "zyx" if array.ndim == 3 else "")
 
@@ -222,7 +222,7 @@ def open_hdf5(path, name):
     try:
         file = h5py.File(local_or_remote_file(path), "r")
     except OSError as error:
-        raise InputError(f"{path} can't be read as an HDF5 file: {error}") from error
+        raise InputError(f"{path} can't be read as an HDF5 file ({error}); copy or export it again") from error
     names = []
     file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
     if name is None and len(names) != 1:

@@ -1,5 +1,6 @@
 """What all scripts share: the log, one sentence instead of a traceback for bad input, the device, state folders."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -20,6 +21,13 @@ from .errors import InputError
 from .files import publish, write_atomically
 
 log = logging.getLogger("unetflow")
+FREE = "free some space, then run the same command again: what is finished is kept"
+UNWRITABLE = {  # what keeps a job from writing, and what to do about it
+    errno.ENOSPC: FREE,
+    errno.EDQUOT: FREE,
+    errno.EROFS: "run in a folder that can be written to (snakemake --directory)",
+    errno.EACCES: "make it yours, or run in a folder of your own (snakemake --directory)",
+}
 
 
 @contextmanager
@@ -28,15 +36,23 @@ def job(snakemake):
     name = " ".join([snakemake.rule, *snakemake.wildcards])
     handlers = [logging.StreamHandler(sys.stderr)]
     handlers += [logging.FileHandler(path, mode="w") for path in snakemake.log]
-    logging.basicConfig(
-        level=logging.INFO, format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers
-    )
+    # Libraries are heard from WARNING on, and tifffile not at all: it describes damage that a sentence of ours names.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    logging.basicConfig(format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    log.setLevel(logging.INFO)
     if slurm.own_job():
         log.info(f"SLURM job {slurm.own_job()} on {slurm.node()}, after {slurm.waited()} s in the queue")
     try:
         yield
     except InputError as error:
         log.error(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            log.error("failed; please report this with the traceback\n" + traceback.format_exc())
+        else:
+            where = error.filename2 or error.filename or "the results folder, or TMPDIR"
+            log.error(f"can't write to {where}: {os.strerror(error.errno)}; {UNWRITABLE[error.errno]}")
         sys.exit(1)
     except Exception:
         log.error("failed; please report this with the traceback\n" + traceback.format_exc())
@@ -52,6 +68,8 @@ class Progress:
         self.first = None
 
     def __call__(self, done, note=""):
+        if not done:
+            return
         now = time.monotonic()
         if self.first is None:
             self.first, self.began = done, now  # the first one pays for the warm-up, and a resumed loop starts late

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
+from . import packages
 from .errors import InputError
 from .models import build
 
@@ -24,33 +25,23 @@ def save(path, weights, description):
 def load(path, device="cpu"):
     """The network of ``path`` in evaluation mode, with ``.normalisation`` (mean, sd) and ``.description``.
 
-    Raises InputError if the files don't belong together or aren't what they should be.
+    path : a .safetensors file, or a package (`packages`). Raises InputError if the files don't belong together or
+    aren't what they should be.
     """
-    path = Path(path)
-    description = describe(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != description["weights_sha256"]:
-        raise InputError(f"{path} is not the file that {path.with_suffix('.json').name} describes; train it again")
-    model = build(**description["architecture"])
+    description, weights = packages.describe(path), packages.weights(path)
+    if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
+        raise InputError(f"{path} does not hold the weights that its description names; train or fetch it again")
     try:
-        model.load_state_dict(load_file(path))
+        model = build(**description["architecture"])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} is of a network that can't be built ({error}); use the version it is of") from error
+    try:
+        model.load_state_dict(from_bytes(weights))
     except (SafetensorError, RuntimeError) as error:
         raise InputError(
-            f"{path} does not hold the weights of the network in its JSON file ({str(error).splitlines()[0]})"
+            f"{path} does not hold the weights of the network in its description ({str(error).splitlines()[0]}); take "
+            f"both from the same training"
         ) from error
     model.normalisation = (description["normalisation"]["mean"], description["normalisation"]["sd"])
     model.description = description
     return model.to(device, memory_format=torch.channels_last).eval()
-
-
-def describe(path):
-    """The JSON beside the weights. Raises InputError if it or the weights are missing or unreadable."""
-    path = Path(path)
-    for needed in (path, path.with_suffix(".json")):
-        if not needed.is_file():
-            raise InputError(f"{needed} is missing; a model is a .safetensors file and the .json of the same name")
-    try:
-        return json.loads(path.with_suffix(".json").read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path.with_suffix('.json')} is not JSON ({error}); take the one made with the weights"
-        ) from error

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import psutil
 import tifffile
 from scipy.ndimage import find_objects
 from skimage.io import imread
@@ -21,8 +22,12 @@ def read_isbi2012(folder, options):
 
     Copies of "test labels" that repeat the training labels are known to circulate; such a file is not used.
     """
-    train = zip(*(read_stack(find_file(folder, f"train-{kind}.tif")) for kind in ("volume", "labels")), strict=True)
-    slices = [Slice(f"train/{z:03d}", "train", image, labels) for z, (image, labels) in enumerate(train)]
+    images, truths = (read_stack(find_file(folder, f"train-{kind}.tif")) for kind in ("volume", "labels"))
+    if len(images) != len(truths):
+        raise InputError(
+            f"{folder}: train-volume.tif has {len(images)} slices, train-labels.tif {len(truths)}; fetch both again"
+        )
+    slices = [Slice(f"train/{z:03d}", "train", *pair) for z, pair in enumerate(zip(images, truths))]
     if find_file(folder, "test-volume.tif", needed=False):
         images = read_stack(find_file(folder, "test-volume.tif"))
         truth = find_file(folder, "test-labels.tif", needed=False)
@@ -158,6 +163,16 @@ def read_array(path):
     if not path.is_file():
         raise InputError(f"{path} is missing; put it there, or correct the data set's path")
     try:
-        return tifffile.imread(path) if path.suffix.lower() != ".png" else imread(path)
+        if path.suffix.lower() == ".png":
+            return imread(path)
+        with tifffile.TiffFile(path) as file:
+            if (claimed := sum(series.nbytes for series in file.series)) > psutil.virtual_memory().total:
+                raise InputError(
+                    f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under "
+                    f"volumes, which are read in parts, or export it again if it is not so large"
+                )
+        return tifffile.imread(path)
+    except InputError:
+        raise
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
         raise InputError(f"{path} can't be read as an image ({error}); export it again as TIFF or PNG") from error

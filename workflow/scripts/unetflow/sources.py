@@ -53,7 +53,13 @@ class Source:
         """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x]."""
         ranges = {axis: slice(int(a), int(b)) for axis, a, b in zip("zyx", start, stop)}
         index = tuple(ranges[axis] if axis in ranges else self.fixed[axis] for axis in self.axes)
-        window = np.asarray(self.array[index])
+        try:
+            window = np.asarray(self.array[index])
+        except Exception as error:  # whatever a decoder or a server raises, the user's remedy is the same
+            raise InputError(
+                f"{self.name} can't be read from {tuple(map(int, start))} to {tuple(map(int, stop))} ({error}); it is "
+                f"damaged or out of reach: copy it again, and run the same command, which goes on from there"
+            ) from error
         kept = [axis for axis in self.axes if axis in ranges]
         if "z" not in kept:
             window, kept = window[None], ["z", *kept]
@@ -129,9 +135,9 @@ def _check_axes(source):
                 f"they count from 0"
             )
     if 0 in source.shape:
-        raise InputError(f"{source.name} is empty: its shape is {shape}")
+        raise InputError(f"{source.name} is empty: its shape is {shape}; correct `path` or `array`")
     if source.dtype.kind not in "uif":
-        raise InputError(f"{source.name} holds {source.dtype}; an image or label volume holds numbers")
+        raise InputError(f"{source.name} holds {source.dtype}; convert it to integers or floating-point numbers")
 
 
 def identity(path, array=None):

@@ -1,0 +1,679 @@
+"""The catalogue of bad inputs: what is wrong, and the step that meets it first. docs/errors.md is made from it.
+
+Each case is a function of an empty folder. It lays out what a user might have, and returns the step as a function of
+the folder for outputs; that step must end with one sentence and leave nothing behind.
+"""
+
+import hashlib
+import json
+import logging
+import pickle
+import re
+import threading
+import zipfile
+from contextlib import contextmanager
+from copy import deepcopy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import tifffile
+import yaml
+import zarr
+from download import download
+from import_model import import_model
+from plan_volume import plan_volume
+from predict_slab import Inputs as SlabInputs
+from predict_slab import predict_slab
+from prepare import prepare
+from skimage.io import imsave
+from train import starting_network
+from unetflow import config as configuration
+from unetflow import jobs, modelfile, models, packages
+from unetflow.checks import check_slices
+from unetflow.fit import Recipe, Training
+from unetflow.splits import check as check_splits
+from unetflow.stacks import Slice
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+CASES = {}  # area -> title -> function of a folder
+
+
+def case(area, title):
+    """Add a function to the catalogue."""
+
+    def add(function):
+        assert title not in CASES.setdefault(area, {}), title
+        CASES[area][title] = function
+        return function
+
+    return add
+
+
+def outcome(area, title, folder):
+    """(exit code, lines of the log, files left among the outputs) of a case, as a job of Snakemake would end.
+
+    folder : an empty one. What differs from run to run, as its path, is taken out of the lines.
+    """
+    inputs, outputs = folder / "inputs", folder / "outputs"
+    inputs.mkdir(), outputs.mkdir()
+    step, code = CASES[area][title](inputs), 0
+    with only_handlers():
+        try:
+            with jobs.job(SimpleNamespace(rule="", wildcards=[], log=[str(folder / "log")])):
+                step(outputs)
+        except SystemExit as ended:
+            code = ended.code
+    left = [file for file in outputs.rglob("*") if not any(part.startswith(".") for part in file.parts)]
+    lines = [re.sub(r"^\[[\d:]+\] +: ", "", line) for line in (folder / "log").read_text().splitlines()]
+    return code, [neutral(line, inputs) for line in lines], left
+
+
+@contextmanager
+def only_handlers():
+    """No handlers of others while a job sets its own, which are closed behind it."""
+    root = logging.getLogger()
+    others, root.handlers = root.handlers, []
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers = others
+
+
+def neutral(line, inputs):
+    """A line without what is of this run or machine alone."""
+    line = line.replace(f"{inputs}/", "").replace(str(inputs), "the folder").replace(f"{inputs.parent}/", "")
+    for pattern, instead in (
+        (r"127\.0\.0\.1:\d{4,}", "example.org"),
+        (r"0x[0-9a-f]{6,}", "0x..."),
+        (r"[0-9a-f]{64}", "..."),
+    ):
+        line = re.sub(pattern, instead, line)
+    return line.replace(f"{ROOT}/", "")
+
+
+# --- Configuration -------------------------------------------------------------------------------------------------
+
+DROP = object()
+
+
+def changed(path, value):
+    """The default configuration with one value changed; `DROP` removes the key."""
+    config = deepcopy(CONFIG)
+    *folders, last = path.split("/")
+    place = config
+    for folder in folders:
+        place = place[int(folder) if isinstance(place, list) else folder]
+    key = int(last) if isinstance(place, list) else last
+    if value is DROP:
+        del place[key]
+    else:
+        place[key] = value
+    return config
+
+
+SMALL = CONFIG["models"]["small"]
+BROUGHT = {"file": "nowhere/model.zip", "prediction": "paper"}
+MISTAKES = {  # title: (path in the configuration, value)
+    "section misspelt": ("trainings", {}),
+    "key misspelt": ("training/paper/learningrate", 1),
+    "key missing": ("models/small/network", DROP),
+    "text for a number": ("training/quick/steps", "many"),
+    "list for a map": ("datasets", []),
+    "value out of range": ("training/quick/momentum", 1.5),
+    "unknown format": ("datasets/isbi2012/format", "isbi2013"),
+    "unknown network": ("models/small/network", "unett"),
+    "unknown option of a network": ("models/small/options", {"widht": 8}),
+    "unknown window": ("models/small", SMALL | {"network": "sliding_window", "options": {"window": 64}}),
+    "unknown metric": ("metrics/em", ["rand_eror"]),
+    "elastic form without its options": ("augmentations/quick/elastic", {"form": "grid"}),
+    "recipe that isn't there": ("models/small/training", "quik"),
+    "weights that aren't there": ("augmentations/quick/weights", "papers"),
+    "data set that isn't there": ("runs/0/dataset", "isbi"),
+    "model that isn't there": ("runs/0/models", ["smal"]),
+    "volume that isn't there": ("runs/0/volumes", ["synthetic_vol"]),
+    "fold that isn't there": ("runs/0/folds", [3]),
+    "zero folds": ("datasets/synthetic_em/split/folds", 0),
+    "run without folds": ("runs/0/folds", DROP),
+    "data set without a source": ("datasets/isbi2012/download", None),
+    "voxel size zero": ("datasets/isbi2012/voxel_size", [50, 0, 4]),
+    "voxel size negative": ("datasets/isbi2012/voxel_size", [50, -4, 4]),
+    "voxel size missing": ("datasets/isbi2012/voxel_size", DROP),
+    "voxel size of two numbers": ("datasets/isbi2012/voxel_size", [4, 4]),
+    "name with a space": ("models/my model", SMALL),
+    "fold 'all' without a use": ("runs/1/folds", ["all"]),
+    "path of a volume that doesn't exist": ("volumes/synthetic_volume/path", "nowhere.zarr"),
+    "one volume for many folds": ("runs/0/folds", [0, 1]),
+    "one volume twice": (
+        "runs/1",
+        {"dataset": "synthetic_em", "models": ["small"], "folds": [1], "volumes": ["synthetic_volume"]},
+    ),
+    "choice of objects without labels": ("segmentation/em/choose", {"among": {"threshold": [0.4, 0.6]}}),
+    "volume without mirrored border": ("prediction/paper/border", "zero"),
+    "block that shows": ("prediction/paper/block", [8, 1000, 1022]),
+    "tile that shows": ("prediction/paper/tile", [380, 384]),
+    "sample smaller than the network": ("augmentations/quick/input", 60),
+    "output larger than the sample": ("training/quick/output", 200),
+    "model file that isn't there": ("models/brought", BROUGHT),
+    "model with file and network": ("models/brought", BROUGHT | {"network": "unet"}),
+    "model from a file in a run that trains": ("runs/0/models", ["small", "brought"]),
+}
+
+
+def configure(path, value):
+    config = changed(path, value)
+    if "brought" in str(value) and "file" not in str(value):
+        config["models"]["brought"] = BROUGHT
+    return lambda out: configuration.checked(config, SCHEMA)
+
+
+for name, (where, what) in MISTAKES.items():
+    case("Configuration", name)(lambda folder, where=where, what=what: configure(where, what))
+
+
+@case("Configuration", "preset misspelt")
+def _(folder):
+    return lambda out: configuration.presets("ablations", ROOT / "config")
+
+
+# --- Data sets -----------------------------------------------------------------------------------------------------
+
+ENTRY = {"format": "folder", "options": {}, "voxel_size": [1, 0.5, 0.5], "unit": "micrometer", "labels": "instances"}
+ENTRY |= {"ignore": None, "split": {"method": "images", "folds": 2}}
+
+
+def grey(*shape, dtype=np.uint8):
+    return np.random.default_rng(0).integers(1, 200, shape or (32, 40)).astype(dtype)
+
+
+def cells(shape=(32, 40)):
+    labels = np.zeros(shape, np.uint16)
+    labels[3:9, 3:9], labels[12:20, 12:20] = 1, 2
+    return labels
+
+
+def write(path, array):
+    colour = array.ndim == 3 and array.shape[-1] == 3
+    tifffile.imwrite(path, array, photometric="rgb" if colour else "minisblack")
+
+
+def pair(folder, name="a", image=None, labels=None):
+    """Write an image and its labels; False writes none."""
+    for kind, array, usual in (("images", image, grey()), ("labels", labels, cells())):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        if array is not False:
+            write(folder / kind / f"{name}.tif", usual if array is None else array)
+
+
+def preparing(folder, **entry):
+    outputs = ("volume.zarr", "splits.json", "checks.csv")
+    return lambda out: prepare(folder, *(out / name for name in outputs), ENTRY | entry)
+
+
+def damaged(name, spoil):
+    """A set of two pairs, of which ``spoil`` changes the bytes of one image."""
+
+    def build(folder):
+        pair(folder, "a", grey(64, 64), cells((64, 64)))
+        pair(folder, "b", grey(64, 64), cells((64, 64)))
+        path = folder / name
+        path.write_bytes(spoil(path.read_bytes()))
+        return preparing(folder)
+
+    return build
+
+
+case("Data sets", "image cut off")(damaged("images/b.tif", lambda b: b[:100]))
+case("Data sets", "empty file")(damaged("images/b.tif", lambda b: b""))
+case("Data sets", "another file with the ending of an image")(damaged("images/b.tif", lambda b: b"PK\3\4 no image"))
+case("Data sets", "label image cut off")(damaged("labels/b.tif", lambda b: b[: len(b) // 2]))
+
+
+def spoilt(**arrays):
+    """A set of two pairs, the second with other arrays."""
+
+    def build(folder):
+        pair(folder, "a")
+        pair(folder, "b", **arrays)
+        return preparing(folder)
+
+    return build
+
+
+def with_value(array, value):
+    array = array.copy()
+    array[5, 5] = value
+    return array
+
+
+case("Data sets", "NaN in an image")(spoilt(image=with_value(grey(dtype=np.float32), np.nan)))
+case("Data sets", "infinity in an image")(spoilt(image=with_value(grey(dtype=np.float32), np.inf)))
+case("Data sets", "complex numbers")(spoilt(image=grey(dtype=np.complex64)))
+case("Data sets", "constant image")(spoilt(image=np.full((32, 40), 7, np.uint8)))
+case("Data sets", "colour image")(spoilt(image=grey(32, 40, 3)))
+case("Data sets", "four axes")(spoilt(image=grey(2, 2, 32, 40)))
+case("Data sets", "image and labels of different sizes")(spoilt(labels=cells((30, 40))))
+case("Data sets", "axes swapped")(spoilt(labels=cells((40, 32))))
+case("Data sets", "stacks of different lengths")(spoilt(image=grey(3, 32, 40), labels=np.stack([cells()] * 2)))
+case("Data sets", "labels are probabilities")(spoilt(labels=cells() / 3))
+case("Data sets", "negative labels")(spoilt(labels=cells().astype(np.int16) - 3))
+case("Data sets", "label ids too large")(spoilt(labels=cells().astype(np.uint64) * 2**33))
+case("Data sets", "all pixels unknown")(spoilt(labels=np.full((32, 40), -1, np.int16)))
+case("Data sets", "labels without an image")(spoilt(image=False))
+
+
+@case("Data sets", "file that claims to be larger than memory")
+def _(folder):
+    pair(folder)
+    tifffile.imwrite(folder / "images/a.tif", grey())
+    content = bytearray((folder / "images/a.tif").read_bytes())
+    with tifffile.TiffFile(folder / "images/a.tif") as file:
+        tags = file.pages[0].tags
+        for name in ("ImageWidth", "ImageLength"):
+            content[tags[name].valueoffset : tags[name].valueoffset + 4] = (
+                2**22 if tags[name].dtype == 4 else 60000
+            ).to_bytes(4, "little")
+    (folder / "images/a.tif").write_bytes(content)
+    return preparing(folder)
+
+
+@case("Data sets", "no labels at all")
+def _(folder):
+    pair(folder, labels=False)
+    (folder / "labels/a.tif").unlink(missing_ok=True)
+    return lambda out: check_slices([Slice("a", "a", grey(), None)], "instances", None)
+
+
+@case("Data sets", "labels hold no object")
+def _(folder):
+    pair(folder, labels=np.zeros((32, 40), np.uint8))
+    return preparing(folder)
+
+
+@case("Data sets", "binary masks called instances")
+def _(folder):
+    pair(folder, labels=255 * (cells() > 0).astype(np.uint8))
+    return preparing(folder)
+
+
+@case("Data sets", "folder that doesn't exist")
+def _(folder):
+    return preparing(folder / "nowhere")
+
+
+@case("Data sets", "folder without images")
+def _(folder):
+    (folder / "images").mkdir()
+    return preparing(folder)
+
+
+@case("Data sets", "folder without labels")
+def _(folder):
+    pair(folder, labels=False)
+    (folder / "labels").rmdir()
+    return preparing(folder)
+
+
+@case("Data sets", "two images of one name")
+def _(folder):
+    pair(folder)
+    imsave(folder / "images/a.png", grey(), check_contrast=False)
+    return preparing(folder)
+
+
+@case("Data sets", "more folds than slices")
+def _(folder):
+    pair(folder, "a")
+    pair(folder, "b")
+    return preparing(folder, split={"method": "images", "folds": 5})
+
+
+@case("Data sets", "guard slices that leave nothing to train on")
+def _(folder):
+    pair(folder, "a", grey(4, 32, 40), np.stack([cells()] * 4))
+    return preparing(folder, split={"method": "slabs", "folds": 2, "guard": 2})
+
+
+@case("Data sets", "groups of which there is one")
+def _(folder):
+    pair(folder, "a", grey(4, 32, 40), np.stack([cells()] * 4))
+    return preparing(folder, split={"method": "groups", "folds": 2})
+
+
+@case("Data sets", "slice in two parts of a fold")
+def _(folder):
+    return lambda out: check_splits({"0": {"train": ["a", "b"], "validation": [], "test": ["a"], "guard": []}})
+
+
+@case("Data sets", "ISBI 2012 without its stacks")
+def _(folder):
+    return preparing(folder, format="isbi2012", labels="binary")
+
+
+@case("Data sets", "ISBI 2012 with stacks of different lengths")
+def _(folder):
+    write(folder / "train-volume.tif", grey(5, 32, 40))
+    write(folder / "train-labels.tif", grey(4, 32, 40))
+    return preparing(folder, format="isbi2012", labels="binary")
+
+
+@case("Data sets", "cell tracking folder without gold truth")
+def _(folder):
+    (folder / "01").mkdir()
+    return preparing(folder, format="ctc")
+
+
+@case("Data sets", "cell tracking set in three dimensions")
+def _(folder):
+    (folder / "01_GT/SEG").mkdir(parents=True)
+    tifffile.imwrite(folder / "01_GT/SEG/man_seg_000_012.tif", cells())
+    return preparing(folder, format="ctc")
+
+
+@case("Data sets", "cell tracking frame that is missing")
+def _(folder):
+    (folder / "01_GT/SEG").mkdir(parents=True)
+    tifffile.imwrite(folder / "01_GT/SEG/man_seg007.tif", cells())
+    return preparing(folder, format="ctc")
+
+
+# --- Downloads -----------------------------------------------------------------------------------------------------
+
+
+def archive(path, name="a.tif", content=b"x", flag=0):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        member = zipfile.ZipInfo(name)
+        member.external_attr, member.compress_type = flag << 16, zipfile.ZIP_DEFLATED
+        opened.writestr(member, content)
+    return path.read_bytes()
+
+
+@contextmanager
+def serving(status, body):
+    """URL at which a real server gives this answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/set.zip"
+    finally:
+        server.shutdown()
+
+
+def downloading(status, body, sha256=None):
+    def step(out):
+        with serving(status, body) as url:
+            download(out / "mine", "mine", {"urls": [url], "sha256": sha256, "max_gb": 0.001})
+
+    return step
+
+
+case("Downloads", "file that isn't there")(lambda folder: downloading(404, b""))
+case("Downloads", "access refused")(lambda folder: downloading(403, b""))
+case("Downloads", "web page instead of data")(lambda folder: downloading(200, b"<!DOCTYPE html><p>log in</p>"))
+case("Downloads", "archive that is damaged")(lambda folder: downloading(200, archive(folder / "a.zip")[:60]))
+case("Downloads", "wrong checksum")(lambda folder: downloading(200, archive(folder / "a.zip"), "0" * 64))
+case("Downloads", "path that leaves the folder")(
+    lambda folder: downloading(200, archive(folder / "a.zip", "../evil.tif"))
+)
+case("Downloads", "absolute path")(lambda folder: downloading(200, archive(folder / "a.zip", "/etc/evil.tif")))
+case("Downloads", "link in an archive")(
+    lambda folder: downloading(200, archive(folder / "a.zip", "link", b"/etc/passwd", 0o120777))
+)
+case("Downloads", "archive that unpacks to too much")(
+    lambda folder: downloading(200, archive(folder / "a.zip", "zeros", bytes(10**7)))
+)
+
+
+@case("Downloads", "no network")
+def _(folder):
+    source = {"urls": ["http://127.0.0.1:1/set.zip"], "sha256": None, "max_gb": 1}
+    return lambda out: download(out / "mine", "mine", source)
+
+
+# --- Models --------------------------------------------------------------------------------------------------------
+
+ARCHITECTURE = {"name": "unet", "in_channels": 1, "classes": 2, "width": 2, "depth": 1}
+
+
+def trained(folder, **changes):
+    """Path of a small model file; ``changes`` to its description come after its checksum."""
+    path = folder / "model.safetensors"
+    described = {"architecture": ARCHITECTURE, "normalisation": {"mean": 100.0, "sd": 50.0}}
+    modelfile.save(path, models.build(**ARCHITECTURE).state_dict(), described)
+    if changes:
+        beside = path.with_suffix(".json")
+        beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
+    return path
+
+
+def importing(path):
+    return lambda out: import_model(path, out / "model.safetensors")
+
+
+@case("Models", "weights of another network")
+def _(folder):
+    return importing(trained(folder, architecture=ARCHITECTURE | {"width": 3}))
+
+
+@case("Models", "network of another version")
+def _(folder):
+    return importing(trained(folder, architecture=ARCHITECTURE | {"wings": 2}))
+
+
+@case("Models", "weights that were tampered with")
+def _(folder):
+    path = trained(folder)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    return importing(path)
+
+
+@case("Models", "pickle instead of safetensors")
+def _(folder):
+    content = pickle.dumps({"weights": 1})
+    path = trained(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+    path.write_bytes(content)
+    return importing(path)
+
+
+@case("Models", "description missing")
+def _(folder):
+    path = trained(folder)
+    path.with_suffix(".json").unlink()
+    return importing(path)
+
+
+@case("Models", "description that is no JSON")
+def _(folder):
+    path = trained(folder)
+    path.with_suffix(".json").write_text("width: 2")
+    return importing(path)
+
+
+@case("Models", "description of something else")
+def _(folder):
+    path = trained(folder)
+    path.with_suffix(".json").write_text('{"name": "StarDist"}')
+    return importing(path)
+
+
+@case("Models", "package of another program")
+def _(folder):
+    archive(folder / "model.zip", "rdf.yaml", b"type: model")
+    return importing(folder / "model.zip")
+
+
+@case("Models", "package that is no zip file")
+def _(folder):
+    (folder / "model.zip").write_bytes(b"<html>not found</html>")
+    return importing(folder / "model.zip")
+
+
+@case("Models", "package that unpacks to too much")
+def _(folder):
+    archive(folder / "model.zip", packages.DESCRIPTION, bytes(2 * packages.MOST[packages.DESCRIPTION]))
+    return importing(folder / "model.zip")
+
+
+@case("Models", "training that starts from another network")
+def _(folder):
+    path = trained(folder)
+    return lambda out: starting_network(ARCHITECTURE | {"width": 4}, path)
+
+
+@case("Models", "training that diverges")
+def _(folder):
+    recipe = Recipe(steps=20, optimizer="sgd", learning_rate=1e30)
+    sample = grey(40, 40, dtype=np.float32), np.zeros((40, 40), np.uint8), np.ones((40, 40), np.float32)
+    training = Training(models.build(**ARCHITECTURE), recipe, 0, "cpu")
+    return lambda out: training.run([sample], lambda network: {}, out / "checkpoint", lambda *seen: None)
+
+
+# --- Volumes -------------------------------------------------------------------------------------------------------
+
+OPTIONS = {"block": [2, 16, 16], "tile": None, "symmetries": ["0"], "store": "uint8", "precision": "float32"}
+OPTIONS |= {"engine": "torch"}
+
+
+def volume(path, truth=None, room=10**9, **options):
+    usual = {"path": str(path), "axes": "zyx", "voxel_size": [1, 1, 1]}
+    return lambda out: plan_volume(usual | options, truth, ARCHITECTURE, OPTIONS, out / "plan.json", room)
+
+
+def stack(folder, shape=(3, 20, 24), **options):
+    zarr.create_array(str(folder / "v.zarr"), data=grey(*shape))
+    return volume(folder / "v.zarr", **options)
+
+
+case("Volumes", "path that doesn't exist")(lambda folder: volume(folder / "nothing.zarr"))
+case("Volumes", "pattern that matches nothing")(lambda folder: volume(folder / "no*.tif"))
+case("Volumes", "URL that nobody answers")(lambda folder: volume("http://127.0.0.1:1/v.zarr"))
+case("Volumes", "axes that nobody knows")(lambda folder: stack(folder, axes=None))
+case("Volumes", "axes of another number")(lambda folder: stack(folder, axes="czyx"))
+case("Volumes", "axis named twice")(lambda folder: stack(folder, axes="zyy"))
+case("Volumes", "axis that isn't one")(lambda folder: stack(folder, axes="qyx"))
+case("Volumes", "channel that isn't there")(lambda folder: stack(folder, axes="cyx", channel=3))
+case("Volumes", "voxel size unknown")(lambda folder: stack(folder, voxel_size=None))
+case("Volumes", "empty volume")(lambda folder: stack(folder, (0, 20, 24)))
+case("Volumes", "memory too small for any tile")(lambda folder: stack(folder, room=10**6))
+
+
+@case("Volumes", "truth of another shape")
+def _(folder):
+    zarr.create_array(str(folder / "truth.zarr"), data=grey(3, 20, 20))
+    return stack(folder, truth={"path": str(folder / "truth.zarr"), "axes": "zyx"})
+
+
+@case("Volumes", "group without an image")
+def _(folder):
+    zarr.open_group(str(folder / "v.zarr"), mode="w").create_array("raw", data=grey(3, 20, 24))
+    return volume(folder / "v.zarr")
+
+
+@case("Volumes", "array that isn't in the group")
+def _(folder):
+    zarr.open_group(str(folder / "v.zarr"), mode="w").create_array("raw", data=grey(3, 20, 24))
+    return volume(folder / "v.zarr", array="row")
+
+
+@case("Volumes", "numbers that are none")
+def _(folder):
+    zarr.create_array(str(folder / "v.zarr"), data=np.zeros((3, 20, 24), bool))
+    return volume(folder / "v.zarr")
+
+
+@case("Volumes", "TIFF that is none")
+def _(folder):
+    (folder / "v.tif").write_bytes(b"<html>not found</html>")
+    return volume(folder / "v.tif")
+
+
+@case("Volumes", "TIFF in colour")
+def _(folder):
+    tifffile.imwrite(folder / "v.tif", grey(8, 8, 3), photometric="rgb")
+    return volume(folder / "v.tif", axes=None)
+
+
+@case("Volumes", "HDF5 that is none")
+def _(folder):
+    (folder / "v.h5").write_bytes(b"<html>not found</html>")
+    return volume(folder / "v.h5")
+
+
+@case("Volumes", "HDF5 of several arrays")
+def _(folder):
+    with h5py.File(folder / "v.h5", "w") as file:
+        file["raw"], file["labels"] = grey(3, 20, 24), grey(3, 20, 24)
+    return volume(folder / "v.h5")
+
+
+@case("Volumes", "file of no known kind")
+def _(folder):
+    (folder / "v.txt").write_text("hello")
+    return volume(folder / "v.txt")
+
+
+def slab_of(path, plan):
+    """Prediction of a volume by an untrained network."""
+
+    def step(out):
+        inputs = SlabInputs({"path": str(path), "axes": "zyx", "voxel_size": [1, 1, 1]}, plan, trained(path.parent))
+        predict_slab(inputs, out / "slab.zarr", "1-of-1", OPTIONS, "cpu", 10**9, "key")
+
+    return step
+
+
+def planned(folder, shape=(3, 20, 24)):
+    tifffile.imwrite(folder / "v.tif", grey(*shape), compression="zlib", photometric="minisblack")
+    volume(folder / "v.tif")(folder)
+    return folder / "plan.json"
+
+
+@case("Volumes", "voxels that can't be read")
+def _(folder):
+    plan = planned(folder)
+    with tifffile.TiffFile(folder / "v.tif") as file:
+        page = file.pages[2]
+        start, count = page.dataoffsets[0], page.databytecounts[0]
+    content = bytearray((folder / "v.tif").read_bytes())
+    content[start : start + count] = bytes(count)
+    (folder / "v.tif").write_bytes(content)
+    return slab_of(folder / "v.tif", plan)
+
+
+@case("Volumes", "volume that changed after it was planned")
+def _(folder):
+    plan = planned(folder)
+    tifffile.imwrite(folder / "v.tif", grey(3, 20, 28), photometric="minisblack")
+    return slab_of(folder / "v.tif", plan)
+
+
+# --- Machine -------------------------------------------------------------------------------------------------------
+
+
+@case("Machine", "GPU that was promised and isn't there")
+def _(folder):
+    return lambda out: jobs.device(1, threads=1)
+
+
+@case("Machine", "disk that is full")
+def _(folder):
+    return lambda out: Path("/dev/full").write_text("x" * 10**6)

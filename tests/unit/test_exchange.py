@@ -1,0 +1,152 @@
+"""Models that travel: other runtimes give our probabilities, packages pass their own checks and come back."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from conftest import ROOT
+from export_model import Inputs, export_model
+from unetflow import exchange, modelfile, models, packages
+from unetflow.errors import InputError
+from unetflow.stacks import Slice, write_volume
+
+NETWORKS = {
+    "unet": {"width": 3, "depth": 2, "norm": "batch"},
+    "sliding_window": {"width": 3, "hidden": 5, "window": 65},
+    "hypercolumn": {"width": 3, "depth": 2, "hidden": 5},
+    "fcn16s": {"width": 2, "hidden": 5},
+}
+ABOUT = {
+    "license": "CC-BY-4.0",
+    "authors": [{"name": "Ada Lovelace", "orcid": "0000-0002-1825-0097"}],
+    "limits": "Dry.",
+}
+
+
+def network(name="unet"):
+    torch.manual_seed(0)
+    model = models.build(name, **NETWORKS[name])
+    model.normalisation = (120.0, 30.0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training, not the identity that it begins as
+            module.running_mean.uniform_(-1, 1), module.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+def truth(model, raw):
+    """Probabilities by the network itself."""
+    mean, sd = model.normalisation
+    with torch.no_grad():
+        return torch.softmax(model((raw - mean) / sd), dim=1).numpy()
+
+
+def images(model):
+    """Raw images of two shapes, neither of them the one that graphs are made from."""
+    for shape in ((2 * model.context + 2,) * 2, (2 * model.context + 30, 2 * model.context + 90)):
+        yield torch.randint(0, 255, (1, 1, *model.valid_shape(shape))).float()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_gives_the_same(name, tmp_path):
+    model = network(name)
+    exchange.write_onnx(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    for raw in images(model):
+        np.testing.assert_allclose(session.run(None, {"raw": raw.numpy()})[0], truth(model, raw), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
+    model = network(name)
+    exchange.write_torch_export(model, tmp_path / "model.pt2")
+    exchange.write_torchscript(model, tmp_path / "model.pt")
+    loaded = torch.export.load(tmp_path / "model.pt2").module(), torch.jit.load(tmp_path / "model.pt")
+    for raw in images(model):
+        for one in loaded:
+            np.testing.assert_allclose(one(raw).detach().numpy(), truth(model, raw), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Folder of a model and of what `export_model` makes of it."""
+    folder = tmp_path_factory.mktemp("exported")
+    model, rng = network(), np.random.default_rng(0)
+    described = {"architecture": {"name": "unet", "in_channels": 1, "classes": 2, **NETWORKS["unet"]}, "seed": 3}
+    described |= {"normalisation": {"mean": 120.0, "sd": 30.0}}
+    modelfile.save(folder / "model.safetensors", model.state_dict(), described)
+    slices = [
+        Slice(f"s{k}", "g", rng.integers(0, 255, (90, 70)).astype(np.uint8), np.eye(90, 70, dtype=int)) for k in "ab"
+    ]
+    write_volume(folder / "volume.zarr", slices, (1, 0.5, 0.5), "micrometer", 120.0, 30.0)
+    (folder / "splits.json").write_text(json.dumps({"0": {"train": ["sa"], "validation": [], "test": ["sb"]}}))
+    (folder / "metrics.csv").write_text("image,metric,value\nsb,iou,0.7\nall,iou,0.75\n")
+    inputs = Inputs(*(str(folder / n) for n in ("model.safetensors", "volume.zarr", "splits.json", "metrics.csv")))
+    outputs = {"package": "model.zip", "onnx": "model.onnx", "program": "model.pt2", "card": "README.md"}
+    outputs = {key: folder / "export" / name for key, name in outputs.items()}
+    export_model(inputs, outputs, {"dataset": "cells.v2", "fold": "0", "model": "small"}, ABOUT)
+    return folder
+
+
+def test_the_package_passes_the_tests_of_the_zoo(exported, monkeypatch):
+    """Format, links between files, and the test images through ONNX Runtime and TorchScript; without a network."""
+    import bioimageio.core
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    summary = bioimageio.core.test_model(exported / "export/model.zip")
+    assert summary.status == "passed", summary.format()
+    ran = [detail.name for detail in summary.details if "Reproduce" in detail.name]
+    assert len(ran) == 2 and {str(d.loc[-1]) for d in summary.details if "Reproduce" in d.name} == {
+        "onnx",
+        "torchscript",
+    }
+
+
+def test_the_test_of_a_package_can_fail(exported, tmp_path):
+    import bioimageio.core
+
+    with zipfile.ZipFile(exported / "export/model.zip") as package:
+        package.extractall(tmp_path)
+    np.save(tmp_path / "test_output.npy", np.load(tmp_path / "test_output.npy")[:, ::-1])
+    text = (tmp_path / "rdf.yaml").read_text()
+    lines = [line for line in text.splitlines() if "sha256" not in line]
+    (tmp_path / "rdf.yaml").write_text("\n".join(lines))
+    assert bioimageio.core.test_model(tmp_path / "rdf.yaml").status != "passed"
+
+
+def test_the_card_says_what_the_model_is(exported):
+    card = (exported / "export/README.md").read_text()
+    for said in (
+        "| iou | 0.75 |",
+        "Dry.",
+        "CC-BY-4.0",
+        "Ada Lovelace",
+        "0.5 x 0.5 micrometer",
+        "`cells.v2`",
+        "1 annotated",
+    ):
+        assert said in card
+    assert "Valid sizes: 44 pixels and every 4 more" in card and "seed: 3" in card
+
+
+def test_packages_come_back(exported):
+    original, back = modelfile.load(exported / "model.safetensors"), modelfile.load(exported / "export/model.zip")
+    raw = next(images(original))
+    np.testing.assert_array_equal(truth(original, raw), truth(back, raw))
+    assert packages.describe(exported / "export/model.zip")["seed"] == 3
+
+
+@pytest.mark.parametrize("key", ["license", "authors"])
+def test_what_a_package_must_say_is_asked_for(key):
+    with pytest.raises(InputError, match=f"export lacks the key '{key}'"):
+        export_model(None, None, None, ABOUT | {key: None})
+
+
+def test_reading_descriptions_needs_no_pytorch():
+    """Snakemake reads them before every run."""
+    code = "import sys, unetflow.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow/scripts", check=False).returncode == 0

@@ -1,0 +1,110 @@
+"""A trained model for other programs: package of the BioImage Model Zoo, ONNX, exported program, model card."""
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+from unetflow import exchange, files, jobs, modelfile
+from unetflow.card import card
+from unetflow.errors import InputError
+from unetflow.stacks import Volume, read_split
+from unetflow.tiles import read_window
+
+SHOWN = 256  # pixels per side of the output that a package is tested with
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model came from; ``metrics`` is None for a model that was not tested."""
+
+    model: str
+    volume: str
+    splits: str
+    metrics: str | None
+
+
+def export_model(inputs, outputs, ids, about):
+    """Write the package (.zip), the ONNX file, the exported program (.pt2) and the card (README.md).
+
+    outputs : the paths of these. ids : dict with dataset, fold, model. about : the `export` entry of the configuration.
+    Raises InputError where that lacks what a package must say.
+    """
+    check(about)
+    network, volume = modelfile.load(inputs.model), Volume(inputs.volume)
+    split = read_split(inputs.splits, ids["fold"])
+    voxel = tuple(volume.meta["voxel_size"][1:]), volume.meta["unit"]
+    name = f"{ids['model']} for {ids['dataset']} fold {ids['fold']}"
+    text = card(
+        name, network.description, network.valid_shape((1, 1))[0], network.geometry, voxel,
+        learned_from(ids["dataset"], split), measured(inputs.metrics), about,
+    )  # fmt: skip
+    about = {key: about[key] for key in ("license", "authors")} | {
+        "name": re.sub(r"[^A-Za-z0-9_ -]", " ", name),
+        "description": f"Membranes or cells in two-dimensional images like those of {ids['dataset']}",
+        "tags": [
+            "unetflow",
+            ids["dataset"],
+            network.description["architecture"]["name"],
+            "semantic-segmentation",
+            "2d",
+        ],
+        "voxel": voxel,
+    }
+    with jobs.made_whole(outputs["package"]) as path:
+        folder = path.parent / "files"
+        folder.mkdir()
+        (folder / "README.md").write_text(text)
+        modelfile.save(folder / "model.safetensors", network.state_dict(), network.description)
+        exchange.write_torch_export(network, folder / "model.pt2")
+        try:
+            exchange.write_package(network, typical(network, volume, split), about, folder, path)
+        except ValueError as error:
+            raise InputError(f"config: export is not as the BioImage Model Zoo wants it: {error}") from error
+        for key, file in (("onnx", "model.onnx"), ("program", "model.pt2"), ("card", "README.md")):
+            files.publish(folder / file, outputs[key])
+
+
+def check(about):
+    """Raise InputError where the `export` entry lacks what a package must say."""
+    for key, example in (("license", "CC-BY-4.0"), ("authors", "[{name: Ada Lovelace}]")):
+        if not about[key]:
+            raise InputError(
+                f"config: export lacks the key {key!r}, which a model package must name; add {key}: {example}"
+            )
+
+
+def learned_from(dataset, split):
+    """A sentence about the training data."""
+    watched = f", with {len(split['validation'])} more to watch the training" if split["validation"] else ""
+    return f"{len(split['train'])} annotated slices of the data set `{dataset}`{watched}."
+
+
+def measured(metrics):
+    """dict metric -> value over all test slices."""
+    if metrics is None:
+        return {}
+    table = pd.read_csv(metrics)
+    return dict(table[table["image"] == "all"][["metric", "value"]].itertuples(index=False))
+
+
+def typical(network, volume, split):
+    """The middle of a slice that the network was not trained on, or of its first, number[y, x] of a valid shape."""
+    image = volume.image([*split["test"], *split["train"]][0])
+    shape = network.valid_shape([min(n, SHOWN) + 2 * network.context for n in image.shape])
+    return read_window(image, [(n - m) // 2 for n, m in zip(image.shape, shape)], shape)
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        export_model(
+            inputs=Inputs(
+                model=snakemake.input.model,
+                volume=snakemake.input.volume,
+                splits=snakemake.input.splits,
+                metrics=(snakemake.input.get("metrics") or [None])[0],
+            ),
+            outputs=dict(snakemake.output.items()),
+            ids=snakemake.params.ids,
+            about=snakemake.params.about,
+        )
+        jobs.log.info(f"Package: {snakemake.output.package}")

@@ -1,0 +1,155 @@
+"""Models that travel: networks as ONNX, TorchScript, torch.export, and as packages of the BioImage Model Zoo.
+
+What leaves is `Deployable`: it takes images as they come from the microscope, so that nothing can be forgotten.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.io import imsave
+from skimage.transform import resize
+
+INPUT, OUTPUT = "raw", "probability"  # names of the tensors
+PAPER = {
+    "text": "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015",
+    "doi": "10.1007/978-3-319-24574-4_28",
+}
+COVER = 400  # pixels per side of each half of the picture in the zoo's listing
+
+
+class Deployable(torch.nn.Module):
+    """Grey values ``float32[n, 1, y, x]`` to class probabilities ``float32[n, class, y', x']``.
+
+    model : a network of `unetflow.models` with its ``normalisation``, which becomes part of the graph.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, (self.mean, self.sd) = model.cpu(), model.normalisation
+        self.eval()
+
+    def forward(self, raw):
+        return torch.softmax(self.model((raw - self.mean) / self.sd), dim=1)
+
+
+def example(model):
+    """An input ``float32[1, 1, y, x]`` from which graphs are made that fit any size; output of more than a pixel."""
+    return torch.zeros(1, 1, *(side + 2 * model.stride for side in model.valid_shape((1, 1))))
+
+
+def write_onnx(model, path):
+    """Write ``model`` as ONNX for any valid y and x; returns the version of its operators."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nobody needs here
+    program = torch.onnx.export(
+        Deployable(model),
+        (example(model),),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes={"raw": {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}},
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    program.save(str(path))
+    return program.model.opset_imports[""]
+
+
+def write_torch_export(model, path):
+    """Write ``model`` as an exported program (`torch.export.load`) for any y and x that give more than a pixel."""
+    sides = {"raw": {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
+    torch.export.save(torch.export.export(Deployable(model), (example(model),), dynamic_shapes=sides), path)
+
+
+def write_torchscript(model, path):
+    """Write ``model`` as TorchScript, which Fiji's deepImageJ reads, for any valid y and x."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch gives it up, its readers don't
+        torch.jit.trace(Deployable(model), example(model), check_trace=False).save(str(path))
+
+
+def write_package(model, image, about, files, path):
+    """Write ``path``, a bioimage.io package (specification 0.5) of ``model``.
+
+    image : number[y, x] of a valid shape, which the package is tested with. about : dict with name, description,
+    license (SPDX), authors (list of dicts), tags, and voxel (size of a pixel in y and x, and unit or None).
+    files : folder with model.safetensors, model.json and README.md, the model card; the other files are put there.
+    Raises ValueError, from the specification's own checks, for fields that are not as it wants them.
+    """
+    from bioimageio.spec import save_bioimageio_package
+    from bioimageio.spec.model import v0_5 as spec
+
+    files = Path(files)
+    raw = image.astype(np.float32)[None, None]
+    with torch.no_grad():
+        probability = Deployable(model)(torch.from_numpy(raw)).numpy()
+    np.save(files / "test_input.npy", raw)
+    np.save(files / "test_output.npy", probability)
+    write_cover(image, probability[0, 1], files / "cover.png")
+    write_torchscript(model, files / "model.pt")
+    opset = write_onnx(model, files / "model.onnx")
+    least = model.valid_shape((1, 1))
+    scale, unit = about["voxel"]
+
+    def sides(kind, sizes):
+        return [kind(id=a, size=s, scale=v, unit=unit) for a, s, v in zip("yx", sizes, scale)]
+
+    description = spec.ModelDescr(
+        name=about["name"],
+        description=about["description"],
+        authors=[spec.Author(**author) for author in about["authors"]],
+        license=about["license"],
+        cite=[spec.CiteEntry(**PAPER)],
+        tags=about["tags"],
+        documentation=spec.FileDescr(source=files / "README.md"),
+        covers=[spec.FileDescr(source=files / "cover.png")],
+        attachments=[spec.FileDescr(source=files / name) for name in ("model.safetensors", "model.json")],
+        inputs=[
+            spec.InputTensorDescr(
+                id=INPUT,
+                description="grey values as the microscope gives them",
+                axes=[
+                    spec.BatchAxis(size=1),
+                    spec.ChannelAxis(channel_names=["intensity"]),
+                    *sides(spec.SpaceInputAxis, [spec.ParameterizedSize(min=n, step=model.stride) for n in least]),
+                ],
+                test_tensor=spec.FileDescr(source=files / "test_input.npy"),
+            )
+        ],
+        outputs=[
+            spec.OutputTensorDescr(
+                id=OUTPUT,
+                description="class probabilities; without the context that unpadded convolutions take",
+                axes=[
+                    spec.BatchAxis(size=1),
+                    spec.ChannelAxis(channel_names=["background", "object"]),
+                    *sides(spec.SpaceOutputAxis, [shrunk(spec, axis, model.context) for axis in "yx"]),
+                ],
+                data=spec.IntervalOrRatioDataDescr(range=(0.0, 1.0)),
+                test_tensor=spec.FileDescr(source=files / "test_output.npy"),
+            )
+        ],
+        weights=spec.WeightsDescr(
+            torchscript=spec.TorchscriptWeightsDescr(
+                source=files / "model.pt", pytorch_version=spec.Version(torch.__version__.split("+")[0])
+            ),
+            onnx=spec.OnnxWeightsDescr(source=files / "model.onnx", opset_version=opset, parent="torchscript"),
+        ),
+    )
+    save_bioimageio_package(description, output_path=Path(path))
+
+
+def shrunk(spec, axis, context):
+    return spec.SizeReference(tensor_id=INPUT, axis_id=axis, offset=-2 * context)
+
+
+def write_cover(image, probability, path):
+    """Write a PNG, twice as wide as high: the middle of the image beside its probability of being inside an object."""
+    margin = [(a - b) // 2 for a, b in zip(image.shape, probability.shape)]
+    inner = image[tuple(slice(m, m + n) for m, n in zip(margin, probability.shape))].astype(float)
+    low, high = np.percentile(inner, [0.5, 99.5])
+    grey = np.clip((inner - low) / max(high - low, 1e-9), 0, 1)
+    halves = [resize(half, (COVER, COVER), order=1) for half in (grey, probability)]
+    imsave(path, (255 * np.hstack(halves)).astype(np.uint8), check_contrast=False)
