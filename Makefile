@@ -14,7 +14,7 @@ export PIP_FIND_LINKS := $(CURDIR)/wheelhouse
 UVFLAGS := --offline --no-index --find-links wheelhouse
 endif
 
-.PHONY: run unlock test test-kill test-slurm bench bench-scale lint docs env install wheelhouse lock clean
+.PHONY: run view site unlock test test-kill test-slurm bench bench-scale lint docs env install wheelhouse lock clean
 
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
@@ -45,8 +45,14 @@ lint: $(VENV)/.stamp
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-docs: $(VENV)/.stamp  ## regenerate the pages that are made from the schema
+docs: $(VENV)/.stamp  ## regenerate the pages and pictures that are made from schema, tests and library
 	$(BIN)/python docs/generate.py
+
+site: $(VENV)/.stamp  ## the documentation as a site, in build/site; broken links are errors
+	$(BIN)/mkdocs build --strict --quiet
+
+view: $(VENV)/.stamp  ## results in the browser: make view ARGS="--configfile mine.yaml"
+	@$(SNAKEMAKE) view $(ARGS)
 
 env install: $(VENV)/.stamp
 

@@ -37,6 +37,15 @@ include: "workflow/rules/plots.smk"
 include: "workflow/rules/plots_compared.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/view.smk"
+
+
+onsuccess:
+    note_run("finished", log)
+
+
+onerror:
+    note_run("stopped", log)
 
 
 rule all:

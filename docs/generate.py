@@ -1,6 +1,7 @@
 """Writes the pages that are made from something else (`make docs`); tests fail where one has fallen behind.
 
-docs/configuration.md from the schema, docs/errors.md from the catalogue of bad inputs, which is run.
+docs/configuration.md from the schema, docs/errors.md from the catalogue of bad inputs, which is run, the pictures of
+docs/explanation.md by the library itself.
 """
 
 import sys
@@ -100,7 +101,45 @@ def errors():
     return "\n".join(lines)
 
 
+def draw_tile(path):
+    """An image, one of its tiles, and the mirrored window that it is predicted from."""
+    from matplotlib.patches import Rectangle
+    from unetflow import figures
+    from unetflow.geometry import unet
+    from unetflow.synthetic import em_stack
+    from unetflow.tiles import read_window
+
+    context, side, tile = unet(4).context, 320, 128
+    image = em_stack(slices=1, size=side, cells=50, seed=3)[0][0]
+    mirrored = read_window(image, (-context, -context), (side + 2 * context,) * 2)
+    figure, (axis,) = figures.panels(1, 1)
+    figure.set_size_inches(5.5, 5.5)
+    axis.imshow(mirrored, cmap="gray", extent=(-context, side + context, side + context, -context))
+    for start, size, colour, what in (
+        (0, side, "white", "image"),
+        (0, tile, "tab:orange", f"tile: {tile} pixels"),
+        (-context, tile + 2 * context, "tab:blue", f"its window: {context} pixels more on every side"),
+    ):
+        axis.add_patch(Rectangle((start, start), size, size, fill=False, edgecolor=colour, linewidth=2.5, label=what))
+    axis.legend(loc="lower right", fontsize=8)
+    figures.save(figure, path)
+
+
+def draw_weights(path):
+    """Touching cells, the target after parting them, and the weights of equation 2."""
+    from unetflow import figures
+    from unetflow.synthetic import cell_images
+    from unetflow.weights import separate_touching, weight_map
+
+    images, labels = cell_images(slices=1, size=200, cells=26, seed=4)
+    parted = separate_touching(labels[0])
+    figures.save(figures.weights_figure([("", images[0], parted > 0, weight_map(parted))]), path)
+
+
 if __name__ == "__main__":
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     PAGE.write_text(page(schema))
     ERRORS.write_text(errors())
+    (ROOT / "docs/images").mkdir(exist_ok=True)
+    draw_tile(ROOT / "docs/images/overlap_tile.svg")
+    draw_weights(ROOT / "docs/images/weight_map.svg")

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(os.environ.get("UNETFLOW_SHARED", ROOT.parent / "shared"))
 COPIED = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "config", "resources/paper", "tests/config.yaml")
 
@@ -19,6 +21,18 @@ def shared(*parts):
     if not path.exists():
         pytest.skip(f"NOT TESTED: {path} is absent; set UNETFLOW_SHARED to the folder that holds {parts[0]}")
     return path
+
+
+@contextmanager
+def chromium(*arguments):
+    """A headless browser that asks nobody on the network for anything of its own."""
+    from playwright.sync_api import sync_playwright
+
+    usual = ["--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *(arguments or usual)])
+        yield browser
+        browser.close()
 
 
 class Pipeline:
@@ -69,12 +83,12 @@ class Pipeline:
         raise AssertionError("no total in the job statistics")
 
     def contents(self):
-        """Bytes of every result, by path, but for the times of runtime.csv and what shows them."""
+        """Bytes of every result, by path, but for what tells of times and machines."""
         return {
             str(file.relative_to(self.folder)): file.read_bytes()
             for file in sorted((self.folder / "results").rglob("*"))
             if file.is_file()
-            and file.stem not in ("runtime", "report", "speed")
+            and file.stem not in ("runtime", "report", "speed", "provenance", "run")
             and not file.name.startswith(".snakemake")
         }
 

@@ -37,7 +37,28 @@ def test_findings():
     assert rows["slices"] == "2, of which 2 annotated"
     assert rows["objects"].startswith("4 ")
     assert rows["label ids"].startswith("not consecutive in 1 slices")
-    assert rows["suspicious"].startswith("1 objects consist of several pieces")
+    assert "1 objects consist of several pieces" in rows["suspicious"]
+
+
+BRIGHT = np.full((6, 8), 255, np.uint8)
+BRIGHT[0] = 0
+ODD = {
+    "few": ([one()], "only 1 annotated slices"),
+    "nearly nothing": ([one(grey().repeat(20, 0).repeat(20, 1), np.pad([[1]], ((0, 119), (0, 159))))], "cover 0.01%"),
+    "overexposed": ([one(BRIGHT)], "83% of image a have the largest value of uint8"),
+    "another range": ([one(), one(name="b"), one(name="c"), one(grey() + 200, name="d")], "image d has the mean 223.5"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_is_suspicious_is_said(case):
+    slices, said = ODD[case]
+    assert any(said in finding for kind, finding in check_slices(slices, "instances", None) if kind == "suspicious")
+
+
+def test_nothing_is_suspicious_of_usual_images():
+    slices = [one(name=name) for name in "abc"]
+    assert not [finding for kind, finding in check_slices(slices, "instances", None) if kind == "suspicious"]
 
 
 def test_12_bit_data_is_named():

@@ -14,7 +14,7 @@ PINS = dict(re.findall(r"^([a-z0-9_.-]+)(?:\[[^]]*\])?==(\S+)", LOCK, re.M))
 DOCKERFILE, APPTAINER = (ROOT / "Dockerfile").read_text(), (ROOT / "Apptainer.def").read_text()
 
 
-@pytest.mark.parametrize("file", ["cpu.yaml", "torch.yaml", "report.yaml", "exchange.yaml"])
+@pytest.mark.parametrize("file", ["cpu.yaml", "torch.yaml", "report.yaml", "exchange.yaml", "view.yaml"])
 def test_conda_environments_have_the_locked_versions(file):
     locked = PINS | {"torch": (ROOT / "requirements/torch.txt").read_text().strip().removeprefix("torch==")}
     for requirement in yaml.safe_load((ROOT / "envs" / file).read_text())["dependencies"][-1]["pip"]:

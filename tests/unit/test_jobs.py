@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -144,13 +145,15 @@ def test_bad_input_ends_with_one_sentence(tmp_path, raised, traceback):
         assert done.stderr.rstrip().endswith("prepare em: say.tif is bad; mend it") and done.stderr.count("\n") == 1
 
 
-def test_progress_says_the_time_left(caplog):
+def test_progress_says_rate_and_time_left(caplog):
     caplog.set_level("INFO", "unetflow")
     progress = jobs.Progress(3, "slice", every=0)
-    for done in (1, 2, 3):
+    for done in (0, 1, 2, 3):
         progress(done, ", fine")
         time.sleep(0.01)
-    assert [r.message for r in caplog.records][-1] == "slice 3 of 3, 00:00:00 left, fine"
+    said = [record.message for record in caplog.records]
+    assert len(said) == 3 and re.fullmatch(r"slice 3 of 3, [\d.]+ a second, 00:00:00 left, fine", said[-1]), said
+    assert 50 < float(re.search(r"([\d.]+) a second", said[-1])[1]) <= 100
 
 
 def test_jobs_at_work_together_get_different_gpus(tmp_path, monkeypatch):

@@ -116,6 +116,14 @@ def test_folder_of_tiff_and_png_with_unlabelled_and_stacks(tmp_path):
     ]
 
 
+def test_labels_beside_their_images_with_a_suffix(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"images/{name}.tif", image(5, 6))
+    write(tmp_path / "images/a_cp_masks.png", image(5, 6))
+    slices = read_folder(tmp_path, {"labels": "images", "suffix": "_cp_masks"})
+    assert [(s.name, s.labels is not None) for s in slices] == [("a", True), ("b", False)]
+
+
 def test_folder_real_nuclei():
     slices = read_folder(shared("data/dsb2018-fluo"), {"labels": "masks"})
     assert len(slices) == 110 and all(s.labels.shape == s.image.shape for s in slices)

@@ -3,6 +3,7 @@
 Kills at chosen moments, and a few at random ones; `make test-kill N=50` (KILLS=50) tries that many.
 """
 
+import json
 import os
 import random
 import signal
@@ -99,3 +100,24 @@ def test_random_kills(finished, tmp_path):
         assert pipeline.contents() == finished.contents()
         if done == kills:
             return
+
+
+def test_ctrl_c_leaves_no_lock_and_says_how_to_go_on(finished, tmp_path):
+    """Ctrl-C reaches Snakemake and its jobs alike; the same command goes on, without any unlocking."""
+    pipeline = Pipeline(tmp_path / "interrupted", "tests/config.yaml", cores=1)
+    log = pipeline.folder / "run.log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            pipeline.command(), cwd=pipeline.folder, stdout=file, stderr=file, start_new_session=True
+        )
+    assert wait_for({"train": MOMENTS["train"]}, pipeline, process), log.read_text()[-3000:]
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) != 0
+    said = log.read_text()
+    assert "interrupted; the same command goes on from what is finished" in said, said[-3000:]
+    assert "Traceback" not in said, said[-3000:]
+    assert json.loads((pipeline.folder / "results/run.json").read_text())["status"] == "stopped"
+    pipeline.run()
+    assert "going on from step" in (pipeline.folder / "logs/train/tiny_em/0/tiny.log").read_text() + said
+    assert json.loads((pipeline.folder / "results/run.json").read_text())["status"] == "finished"
+    assert pipeline.contents() == finished.contents()

@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
-from conftest import ROOT, Pipeline
+from axe_playwright_python.sync_playwright import Axe
+from conftest import CHROMIUM, ROOT, Pipeline, chromium
 from unetflow.metrics.registry import METRICS
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 def test_metrics_are_tidy(finished):
@@ -172,24 +171,25 @@ def test_a_package_predicts_what_its_model_does(finished, tmp_path):
 
 
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}
-AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", *FROM_METRICS}
+AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", "plot_prediction", *FROM_METRICS}
+AFTER_EVALUATE |= {"write_provenance"}
 OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
 AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction", "plot_methods"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
-AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training"}
+AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training", "write_methods"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
 PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
 PICTURES |= {"plot_comparison", "plot_methods"}
 VOLUME = {"plan_volume", "measure_speed", "predict_slab", "stitch", *OF_OBJECTS}
-VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", *FROM_METRICS}
+VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", "write_provenance", *FROM_METRICS}
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
-    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}}, AFTER_SEGMENT),
+    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}}, AFTER_SEGMENT | {"write_methods"}),
     "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed",
-        "profile_model"}),
+        "profile_model", "write_methods"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
     "augmentations": ({"augmentations": {"tiny": {"noise": 0.5}}}, AFTER_AUGMENT),
     "weights": ({"weights": {"paper": {"w0": 5}}}, AFTER_WEIGHTS),
@@ -269,13 +269,9 @@ def test_a_preset_rests_on_another_and_below_the_command_line(tmp_path):
 @pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="NOT TESTED: needs Debian's chromium")
 def test_the_report_opens_from_disk(finished):
     """In a real browser: nothing is fetched, no error, and every table and picture shows."""
-    from playwright.sync_api import sync_playwright
-
     page_url = (finished.folder / "results/report.html").as_uri()
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     errors, requests, shown = [], [], 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -283,6 +279,10 @@ def test_the_report_opens_from_disk(finished):
         page.goto(page_url)
         for category in ("Data", "Segmentations", "Tables", "Training"):
             page.get_by_text(category, exact=True).first.wait_for()
+        assert serious_violations(page) == []
+        page.get_by_text("Segmentations", exact=True).first.click()
+        page.get_by_label("show tiny_em").first.wait_for()
+        assert serious_violations(page) == []
         results = page.evaluate("Object.entries(results).map(([path, r]) => [path, r.mime_type, r.data_uri])")
         for path, mime, uri in results:
             viewer = browser.new_page()
@@ -293,10 +293,45 @@ def test_the_report_opens_from_disk(finished):
                 assert viewer.evaluate("document.getElementById('x').naturalWidth") > 100, path
                 shown += 1
             viewer.close()
-        browser.close()
     assert shown >= 4, [r[:2] for r in results]
     assert not errors
     assert [url for url in requests if not url.startswith((page_url, "data:", "blob:"))] == []
+
+
+def serious_violations(page):
+    """What axe-core holds against a page, for users of keyboards, screen readers, and dark or light colours."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found += [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found]
+
+
+@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="NOT TESTED: needs Debian's chromium")
+def test_pages_of_the_report_are_accessible(finished):
+    pages = sorted((finished.folder / "results/report/pages").rglob("*.html"))
+    assert len(pages) > 8
+    with chromium() as browser:
+        opened = browser.new_page()
+        for path in pages:
+            opened.goto(path.as_uri())
+            assert serious_violations(opened) == [], path
+
+
+def test_the_methods_say_what_was_run(finished):
+    text = (finished.folder / "results/report/methods.md").read_text()
+    for said in ("tiny_em has 6 slices of 72 x 72 pixels", "2 contiguous slabs", "1,886 parameters", "for 6 steps",
+        "AdamW at a learning rate of 0.001", "5 samples of 60 x 60", "w0 = 10", "2 symmetries", "contrast varied",
+        "doi:10.1007/978-3-319-24574-4_28"):  # fmt: skip
+        assert said in text, text
+    assert "brightness" not in text, "what was not varied is not told"
+
+
+def test_provenance_names_code_machine_and_models(finished):
+    rows = dict(pd.read_csv(finished.folder / "results/report/provenance.csv").itertuples(index=False))
+    weights = json.loads((finished.folder / "results/tiny_em/0/tiny/model.json").read_text())["weights_sha256"]
+    assert weights in rows["weights of results/tiny_em/0/tiny"]
+    assert {"code", "processor", "torch", "snakemake", "seed"} <= set(rows)
 
 
 def test_rules_are_linted_and_formatted():
@@ -309,3 +344,35 @@ def test_rules_are_linted_and_formatted():
     ):
         done = subprocess.run([tools / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+MODULE = """
+configfile: "{here}/config.yaml"
+configfile: "{here}/tests/config.yaml"
+
+
+module unetflow:
+    snakefile: "{here}/Snakefile"
+    config: config
+
+
+use rule * from unetflow as unetflow_*
+
+
+rule paper:
+    default_target: True
+    input:
+        rules.unetflow_all.input,
+"""
+
+
+def test_another_workflow_can_use_it_as_a_module(tmp_path):
+    """As docs/extend.md says; every job of the smallest experiment is planned, under another name."""
+    (tmp_path / "Snakefile").write_text(MODULE.format(here=ROOT))
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "1", "--resources", "gpu=0"]
+    planned = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert planned.returncode == 0, planned.stderr[-3000:]
+    assert re.search(r"^unetflow_train +2$", planned.stdout, re.M), planned.stdout[-3000:]
+    made = "results/tiny_em/0/targets/paper.zarr"
+    done = subprocess.run([*command, made], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and (tmp_path / made).is_dir(), done.stderr[-3000:]

@@ -10,6 +10,7 @@ from unetflow.config import architecture_of, checked, made_here_or_remote
 from unetflow.files import fingerprint
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.sources import identity
+from unetflow.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:
     try:

@@ -75,6 +75,7 @@ rule plot_prediction:
         volume="results/{dataset}/volume.zarr",
         prediction="results/{dataset}/{fold}/{model}/prediction.zarr",
         segmentation="results/{dataset}/{fold}/{model}/segmentation.zarr",
+        metrics="results/{dataset}/{fold}/{model}/metrics.csv",
     output:
         figure=report(
             "results/report/{dataset}/{fold}/prediction_{model}.svg",

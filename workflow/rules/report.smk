@@ -11,6 +11,8 @@ rule show_table:
         ),
     log:
         "logs/show_table/{table}.log",
+    wildcard_constraints:
+        table="|".join(TABLES),
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -60,3 +62,46 @@ rule write_report:
         captions=fingerprint(Path(workflow.current_basedir) / "../report"),
     script:
         "../scripts/write_report.py"
+
+
+rule write_methods:
+    """The methods paragraph of a paper, from what was run."""
+    input:
+        models=descriptions_of_runs(),
+        volumes=[f"results/{dataset}/volume.zarr" for dataset in datasets_of_runs()],
+    output:
+        text="results/report/methods.md",
+        page=report(
+            "results/report/pages/methods.html",
+            category="Methods",
+            caption="../report/methods_text.rst",
+            labels={"shown": "methods paragraph", "as": "page"},
+        ),
+    log:
+        "logs/write_methods.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code("write_methods.py"),
+        runs=methods_of_runs(),
+        made_from=what_methods_tell(),
+    script:
+        "../scripts/write_methods.py"
+
+
+rule write_provenance:
+    """Code, configuration, machine, versions and models behind the results."""
+    input:
+        models=descriptions_of_runs(),
+        metrics="results/metrics.csv",
+    output:
+        table="results/report/provenance.csv",
+    log:
+        "logs/write_provenance.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code("write_provenance.py"),
+        made_from=descriptions_of_runs(),
+    script:
+        "../scripts/write_provenance.py"

@@ -11,7 +11,9 @@ localrules:
     all,
     check,
     download,
+    export,
     plan,
+    view,
 
 
 LIBRARIES_MB = 1500  # Python, PyTorch, OpenVINO and the Snakemake of a job

@@ -47,6 +47,7 @@ TABLES = {  # of the report: the CSV of each, and its title
     "speed": ("results/report/speed.csv", "What each recipe costs"),
     "metrics": ("results/metrics.csv", "Metrics over all test slices"),
     "runtime": ("results/runtime.csv", "Time and memory of every job"),
+    "provenance": ("results/report/provenance.csv", "Where these results come from"),
     "tiling_check": (
         "results/report/tiling_check.csv",
         "Tiled against whole-image prediction: largest difference in probability",

@@ -17,7 +17,7 @@ def check(tables, volumes):
     for name, rows in findings.items():
         yield name
         for kind, finding in rows:
-            yield f"    {kind:<22}{finding}"
+            yield f"  {'!' if kind == 'suspicious' else ' '} {kind:<22}{finding}"
 
 
 if __name__ == "__main__":

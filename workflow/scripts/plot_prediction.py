@@ -1,19 +1,30 @@
 """Picture of a model's test slices: image, probability, borders."""
 
+import pandas as pd
 from unetflow import figures, jobs
 from unetflow.stacks import Prediction, Volume
 
 SHOWN = 2  # slices
 
 
-def plot_prediction(volume, prediction, segmentation, figure):
-    """Write an SVG of the first test slices."""
+def plot_prediction(volume, prediction, segmentation, metrics, figure):
+    """Write an SVG of the first test slices, with their ``metrics`` (CSV) in words."""
     volume, probabilities, objects = Volume(volume), Prediction(prediction), Prediction(segmentation)
     slices = [
         (name, volume.image(name), volume.labels(name), probabilities.probability(name), objects.labels(name))
         for name in probabilities.names[:SHOWN]
     ]
-    figures.save(figures.prediction_figure(slices), figure)
+    drawn = figures.prediction_figure(slices)
+    drawn.suptitle("\n".join(in_words(metrics, name) for name in [*(one[0] for one in slices), "all"]), fontsize=9)
+    figures.save(drawn, figure)
+
+
+def in_words(metrics, image):
+    """The metrics of one slice, or of "all" together."""
+    table = pd.read_csv(metrics, dtype={"image": str})
+    values = table[table["image"] == image].dropna(subset="value")
+    told = ", ".join(f"{row.metric} {row.value:.3g}" for row in values.itertuples())
+    return f"{'all test slices' if image == 'all' else image}: {told or 'not annotated'}"
 
 
 if __name__ == "__main__":
@@ -22,5 +33,6 @@ if __name__ == "__main__":
             volume=snakemake.input.volume,
             prediction=snakemake.input.prediction,
             segmentation=snakemake.input.segmentation,
+            metrics=snakemake.input.metrics,
             figure=snakemake.output.figure,
         )

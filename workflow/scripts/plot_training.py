@@ -6,7 +6,16 @@ from unetflow import figures, jobs
 
 def plot_training(history, figure):
     """Write an SVG of losses and validation IoU over the steps."""
-    figures.save(figures.learning_figure(pd.read_csv(history)), figure)
+    steps = pd.read_csv(history)
+    drawn = figures.learning_figure(steps)
+    last, told = steps.iloc[-1], f"after {steps['step'].iloc[-1]} steps: loss {steps['loss'].iloc[-1]:.3g}"
+    if "validation_loss" in steps:
+        best = steps.loc[steps["validation_loss"].idxmin()]
+        told += (
+            f", IoU on validation slices {last['validation_iou']:.3g}; least validation loss at step {best['step']:.0f}"
+        )
+    drawn.suptitle(told, fontsize=9)
+    figures.save(drawn, figure)
 
 
 if __name__ == "__main__":

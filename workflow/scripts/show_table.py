@@ -4,16 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from unetflow import jobs
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 14px/1.5 system-ui, sans-serif; margin: 1.5em; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25em .8em; text-align: left; border-bottom: 1px solid #8886; }}
-th {{ border-bottom: 2px solid #888; }}
-</style></head><body><h1>{title}</h1>{table}</body></html>
-"""
+from unetflow.pages import page as as_page
 
 
 def show_table(table, page, title, wide):
@@ -27,7 +18,7 @@ def show_table(table, page, title, wide):
         frame = frame[frame["image"] == "all"].pivot(index=ids, columns="metric", values="value").reset_index()
     frame.columns = [str(column).replace("_", " ") for column in frame.columns]
     html = frame.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.4g}", border=0)
-    Path(page).write_text(PAGE.format(title=title, table=html))
+    Path(page).write_text(as_page(title, html))
 
 
 if __name__ == "__main__":

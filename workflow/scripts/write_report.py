@@ -7,6 +7,23 @@ from pathlib import Path
 
 from unetflow import jobs
 
+# Snakemake's page leaves some of its controls without a name, so that a screen reader can't tell what they do.
+NAMES = """
+const nameControls = () => {
+  document.querySelectorAll("img:not([alt])").forEach(image => image.alt = "");
+  document.querySelectorAll("input[title]:not([aria-label])").forEach(box => box.setAttribute("aria-label", box.title));
+  document.querySelectorAll(":is(summary, a, button):not([aria-label])").forEach(control => {
+    if (control.textContent.trim()) return;
+    const row = control.closest("tr");
+    const place = row ? [...row.querySelectorAll("a")].indexOf(control) : -1;
+    const says = ["show", "describe"][place] || "menu";
+    control.setAttribute("aria-label", row ? `${says} ${row.textContent.trim()}` : says);
+  });
+};
+new MutationObserver(nameControls).observe(document.documentElement, {childList: true, subtree: true});
+nameControls();
+"""
+
 
 def write_report(snakefile, config, targets, page):
     """Write ``page`` (HTML) on all that leads to ``targets``, by Snakemake, which knows how each file came about."""
@@ -15,6 +32,8 @@ def write_report(snakefile, config, targets, page):
         configfile.write_text(json.dumps(config))
         command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", snakefile, "--nolock", "--quiet"]
         subprocess.run([*command, "--configfile", configfile, "--report", path], check=True)
+        before, end, after = path.read_text().rpartition("</body>")
+        path.write_text(f"{before}<script>{NAMES}</script>{end}{after}")
 
 
 if __name__ == "__main__":

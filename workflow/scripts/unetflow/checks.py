@@ -10,6 +10,10 @@ from scipy.ndimage import label as connected_components
 from . import IGNORE
 from .errors import InputError
 
+FEW = 3  # annotated slices
+LEAST_COVER = 0.005  # share of the pixels
+SATURATED = 0.05  # share of the pixels
+UNLIKE = 3  # standard deviations of grey values
 SAMPLE = (8, 256, 256)  # voxels (z, y, x) in the middle of a volume that are looked at
 
 
@@ -115,11 +119,32 @@ def findings(slices, annotated):
     ]
     if slices[0].image.dtype == np.uint16 and high < 4096:
         rows.append(("bit depth", f"16 bit files with values up to {high}: 12 bit data, normalised by mean and sd"))
+    rows += [("suspicious", said) for said in suspicions(slices, annotated, covered)]
     if gaps:
         rows.append(("label ids", f"not consecutive in {gaps} slices, which harms nothing"))
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
     return rows
+
+
+def suspicions(slices, annotated, covered):
+    """What is likely not meant so, each with its remedy; ``covered`` is the share of pixels in objects."""
+    if len(annotated) < FEW:
+        yield f"only {len(annotated)} annotated slices: metrics will say little; draw some more"
+    if not LEAST_COVER < covered < 1 - LEAST_COVER:
+        yield f"objects cover {covered:.2%} of the annotated slices; draw all objects, with 0 as background"
+    for one in slices:
+        highest = np.iinfo(one.image.dtype).max if one.image.dtype.kind in "ui" else np.inf
+        if (saturated := (one.image == highest).mean()) > SATURATED:
+            yield f"{saturated:.0%} of image {one.name} have the largest value of {one.image.dtype}; is it overexposed?"
+            break
+    means, spread = np.array([one.image.mean() for one in slices]), np.mean([one.image.std() for one in slices])
+    if (away := np.abs(means - np.median(means))).max() > UNLIKE * spread:
+        one = slices[int(away.argmax())]
+        yield (
+            f"image {one.name} has the mean {one.image.mean():.4g}, most have about {np.median(means):.4g}; bring all "
+            f"to the same range"
+        )
 
 
 def volume_findings(source):

@@ -38,12 +38,15 @@ def job(snakemake):
     handlers += [logging.FileHandler(path, mode="w") for path in snakemake.log]
     # Libraries are heard from WARNING on, and tifffile not at all: it describes damage that a sentence of ours names.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    logging.basicConfig(format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    logging.basicConfig(format=f"[%(asctime)s] {name}: %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True)
     log.setLevel(logging.INFO)
     if slurm.own_job():
         log.info(f"SLURM job {slurm.own_job()} on {slurm.node()}, after {slurm.waited()} s in the queue")
     try:
         yield
+    except KeyboardInterrupt:
+        log.warning("interrupted; the same command goes on from what is finished")
+        sys.exit(130)
     except InputError as error:
         log.error(str(error))
         sys.exit(1)
@@ -60,7 +63,7 @@ def job(snakemake):
 
 
 class Progress:
-    """Says every few seconds how far a loop is, and how long the rest will take at this rate."""
+    """Says every few seconds how far a loop is, at which rate, and how long the rest will take: a line each, no bar."""
 
     def __init__(self, total, unit, every=10.0):
         self.total, self.unit, self.every = total, unit, every
@@ -78,8 +81,10 @@ class Progress:
         self.said = now
         only_one = done == self.first
         rate = (now - self.created) / done if only_one else (now - self.began) / (done - self.first)
+        rate = max(rate, 1e-9)  # seconds; a clock may not have moved
         left = time.strftime("%H:%M:%S", time.gmtime(rate * (self.total - done)))
-        log.info(f"{self.unit} {done} of {self.total}, {left} left{note}")
+        pace = f"{1 / rate:.3g} a second" if rate < 1 else f"{rate:.3g} s each"
+        log.info(f"{self.unit} {done} of {self.total}, {pace}, {left} left{note}")
 
 
 def device(gpu, threads):

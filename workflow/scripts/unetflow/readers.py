@@ -86,10 +86,16 @@ def unannotated(markers, labels):
 
 
 def read_folder(folder, options):
-    """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so."""
-    folder = Path(folder)
-    images = files_by_stem(folder / options.get("images", "images"))
-    truths = files_by_stem(folder / options.get("labels", "labels"))
+    """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
+
+    options["suffix"] ("") : what names of label images have at their end besides; both may then lie in one folder.
+    """
+    folder, suffix = Path(folder), options.get("suffix", "")
+    truths = files_by_stem(folder / options.get("labels", "labels"), only=lambda stem: stem.endswith(suffix))
+    truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
+    images = files_by_stem(
+        folder / options.get("images", "images"), only=lambda stem: not suffix or not stem.endswith(suffix)
+    )
     if orphans := sorted(set(truths) - set(images)):
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
     slices = []
@@ -121,11 +127,14 @@ def find_file(folder, name, needed=True):
     raise InputError(f"{folder} holds no {name}; put it there, or correct the data set's path")
 
 
-def files_by_stem(folder):
-    """dict stem -> path of the images in a folder, sorted. Raises InputError if there are none, or two of one name."""
+def files_by_stem(folder, only):
+    """dict stem -> path of the images in a folder whose stem passes ``only``, sorted.
+
+    Raises InputError if there are none, or two of one name.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; correct the data set's path, or its options images and labels")
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and only(f.stem))
     if not files:
         raise InputError(f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path")
     if len({f.stem for f in files}) < len(files):

@@ -1,0 +1,85 @@
+"""The tutorial as a reader follows it: its files are written, its commands run, in a folder with an odd name."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+import zarr
+from conftest import ROOT, Pipeline
+
+PAGE = ROOT / "docs/tutorial.md"
+BLOCK = re.compile(r"^```(bash|yaml)\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """The folder of a reader who did all that the page says, and what each command printed."""
+    folder = tmp_path_factory.mktemp("reader") / "Meine Zellen (µm)"
+    Pipeline(folder)
+    for name in ("Makefile", "requirements", "resources/example_cells.py"):
+        target = folder / name
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    printed, began = {}, time.monotonic()
+    for kind, text in BLOCK.findall(PAGE.read_text()):
+        if kind == "yaml":
+            (folder / re.match(r"# (\S+)\n", text)[1]).write_text(text)
+        elif "snakemake view" in text:
+            printed[text] = looked_at(folder, text)
+        else:
+            done = subprocess.run(["bash", "-ec", text], cwd=folder, capture_output=True, text=True, check=False)
+            printed[text] = done.stdout + done.stderr
+            assert done.returncode == 0, text + printed[text][-3000:]
+    print(f"\nall of {PAGE.name} in {(time.monotonic() - began) / 60:.1f} minutes")
+    return folder, printed
+
+
+def looked_at(folder, command):
+    """What `snakemake view` serves: the text of its page; ended with Ctrl-C."""
+    log = folder / "logs/view.log"
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(240):
+            time.sleep(0.5)
+            if log.is_file() and (found := re.search(r"Open (http://127\.0\.0\.1:\d+) ", log.read_text())):
+                return requests.get(found[1], timeout=10).text
+        raise AssertionError("no address was printed")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        process.wait(60)
+
+
+def test_every_command_works(followed):
+    folder, printed = followed
+    assert len(printed) == len([kind for kind, _ in BLOCK.findall(PAGE.read_text()) if kind == "bash"]) >= 6
+    assert (folder / "results/report.html").is_file()
+    table = pd.read_csv(folder / "results/metrics.csv").query("image == 'all' and metric == 'seg'")
+    assert table["value"].iloc[0] > 0.3, "the network learned something"
+    objects = zarr.open_group(folder / "results/volumes/all_of_mine/small/segmentation.zarr", mode="r")["0"]
+    assert objects.shape == (10, 256, 256) and (np.max(objects[6:], axis=(1, 2)) > 0).all()
+    assert (folder / "results/volumes/all_of_mine/small/segmentation.ome.tif").is_file()
+
+
+def test_the_check_is_as_shown(followed):
+    """The page shows what is printed, but for the first lines of Snakemake."""
+    _, printed = followed
+    said = next(text for command, text in printed.items() if "snakemake check" in command)
+    shown = re.search(r"^```text\n(.*?)^```$", PAGE.read_text(), re.M | re.S)[1]
+    assert shown.strip() in said, said
+
+
+def test_the_viewer_offers_what_was_predicted(followed):
+    _, printed = followed
+    page = next(text for command, text in printed.items() if "snakemake view" in command)
+    assert "all_of_mine, small" in page and "mine, fold 0, small" in page

@@ -1,0 +1,108 @@
+"""The methods paragraph of a paper, from what was run: data, splits, samples, training, prediction, software."""
+
+from math import prod
+
+REFERENCES = {
+    "unet": "Ronneberger, O., Fischer, P., Brox, T. U-Net: Convolutional Networks for Biomedical Image Segmentation. "
+    "MICCAI 2015. doi:10.1007/978-3-319-24574-4_28",
+    "sliding_window": "Ciresan, D. C., Giusti, A., Gambardella, L. M., Schmidhuber, J. Deep Neural Networks Segment "
+    "Neuronal Membranes in Electron Microscopy Images. NIPS 2012",
+    "hypercolumn": "Hariharan, B., Arbelaez, P., Girshick, R., Malik, J. Hypercolumns for Object Segmentation and "
+    "Fine-grained Localization. CVPR 2015",
+    "fcn": "Long, J., Shelhamer, E., Darrell, T. Fully Convolutional Networks for Semantic Segmentation. CVPR 2015",
+    "snakemake": "Moelder, F. et al. Sustainable data analysis with Snakemake. F1000Research 10:33 (2021)",
+}
+METHODS = {
+    "slabs": "contiguous slabs, with {guard} guard slices on either side left out",
+    "groups": "groups (sequences or files), each tested by networks trained on the others",
+    "images": "parts of shuffled images",
+}
+
+
+def data(name, meta, split, folds):
+    """Sentences on a data set. meta : attributes of its volume. split : its configuration. folds : those that ran."""
+    slices = meta["slices"]
+    annotated = sum(one["annotated"] for one in slices)
+    shapes = sorted({tuple(one["shape"]) for one in slices}, key=prod)
+    size = " x ".join(map(str, shapes[0])) + (f" to {' x '.join(map(str, shapes[-1]))}" if len(shapes) > 1 else "")
+    voxel = " x ".join(f"{v:g}" for v in meta["voxel_size"])
+    count = f"{split['folds']} " if split["method"] != "groups" else ""
+    tested = ", ".join(map(str, folds))
+    return (
+        f"The data set {name} has {len(slices)} slices of {size} pixels (voxels of {voxel} {meta['unit'] or 'pixels'}, "
+        f"z, y, x), {annotated} of them annotated. They were split into {count}"
+        f"{METHODS[split['method']].format(guard=split['guard'])}; fold {tested} was tested. Grey values were "
+        f"normalised by the mean and standard deviation of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})."
+    )
+
+
+def samples(options, weights):
+    """Sentences on augmented samples. options, weights : the entries of the configuration."""
+    elastic = {
+        "none": "without elastic deformation",
+        "grid": "elastic deformation from a {grid} x {grid} grid of Gaussian vectors of {sigma} pixels",
+        "gaussian": "elastic deformation by noise smoothed with {sigma} pixels and scaled by {alpha}",
+    }[options["elastic"]["form"]].format(**options["elastic"])
+    weighted = {
+        "none": "All pixels weighed the same.",
+        "classes": "Pixels were weighed so that both classes count alike.",
+        "2015": "Pixels were weighed by equation 2 of the U-Net paper (w0 = {w0}, sigma = {sigma}).",
+        "2019": "Pixels were weighed as by Falk et al. (Nature Methods 16:67, 2019; w0 = {w0}, sigma = {sigma}).",
+    }[weights["form"]].format(**weights)
+    amounts = {
+        "rotation": "rotation up to {:g} degrees",
+        "scale": "scaling up to {:g}",
+        "contrast": "contrast varied by {:g}",
+        "brightness": "brightness by {:g}",
+        "noise": "noise up to {:g}",
+    }
+    varied = [words.format(options[key]) for key, words in amounts.items() if options[key]]
+    return (
+        f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
+        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}. {weighted}"
+    )
+
+
+def training(description, parameters):
+    """Sentences on a network and its training. description : the JSON beside its weights."""
+    recipe, network = description["training"], description["architecture"]
+    options = ", ".join(
+        f"{key} {value}" for key, value in network.items() if key not in ("name", "in_channels", "classes")
+    )
+    optimizer = {"sgd": f"stochastic gradient descent (momentum {recipe['momentum']:g})", "adamw": "AdamW"}
+    schedule = "" if recipe["schedule"] == "constant" else f", {recipe['schedule']} schedule"
+    return (
+        f"A network of the kind {network['name']} ({options}; {parameters:,} parameters) was trained for "
+        f"{recipe['steps']:,} steps of {recipe['batch']} sample{'s' if recipe['batch'] > 1 else ''} by "
+        f"{optimizer[recipe['optimizer']]} at a learning rate of {recipe['learning_rate']:g}{schedule}, in "
+        f"{recipe['precision']}, seed {description['seed']}, on {description['device']}."
+    )
+
+
+def prediction(options):
+    """Sentence on prediction. options : the `prediction` entry."""
+    count = len(options["symmetries"])
+    views = f"the mean over {count} symmetries of the square" if count > 1 else "one view"
+    border = "mirrored at their borders" if options["border"] == "mirror" else "extended by zeros"
+    return f"Images were {border} and predicted by overlapping tiles, which leave no seams, as {views}."
+
+
+def objects(options, chosen):
+    """Sentence on how probabilities became objects. options : the `segmentation` entry. chosen : where they were."""
+    if options["choose"]:
+        among = ", ".join(options["choose"]["among"])
+        return f"Objects were cut by {among} that did best by {options['choose']['metric']} on {chosen}."
+    seeds = (
+        f"watershed from seeds above {options['seed_threshold']:g}"
+        if options["seed_threshold"]
+        else f"{'4' if options['connectivity'] == 1 else '8'}-connected components"
+    )
+    smallest = f" of at least {options['min_size']} pixels" if options["min_size"] else ""
+    grown = f", grown by {options['grow']} pixels" if options["grow"] else ""
+    return f"Objects are {seeds}{smallest} of what has a probability above {options['threshold']:g}{grown}."
+
+
+def cited(networks):
+    """References of the methods that ran."""
+    names = dict.fromkeys(["unet", *("fcn" if name.startswith("fcn") else name for name in networks), "snakemake"])
+    return [REFERENCES[name] for name in names]

@@ -1,0 +1,51 @@
+"""A page of this machine's browser with images, probabilities and objects of all runs as layers."""
+
+import os
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+
+import zarr
+from unetflow import jobs
+from unetflow.stacks import Prediction, Volume
+from unetflow.viewer import Layer, Picked, levels, serve
+
+
+def scenes(tested, volumes):
+    """dict title -> layers.
+
+    tested : rows (title, prepared volume, prediction, segmentation) of test slices. volumes : rows (title, what
+    `open_source` takes, prediction, segmentation).
+    """
+    found = {}
+    for title, volume, prediction, segmentation in tested:
+        store = Volume(volume)
+        numbers = [store.index[name] for name in Prediction(prediction).names]
+        spacing = {"axes": "zyx", "voxel_size": store.meta["voxel_size"], "unit": store.meta["unit"]}
+        image, truth = (
+            [Picked(one, numbers) for one in levels(volume, array=name, **spacing)] for name in ("0", "labels/truth/0")
+        )
+        found[title] = [Layer("image", "image", image), *results(prediction, segmentation)]
+        found[title].insert(1, Layer("truth", "objects", truth))
+    for title, volume, prediction, segmentation in volumes:
+        found[title] = [Layer("image", "image", levels(**volume)), *results(prediction, segmentation)]
+    return found
+
+
+def results(prediction, segmentation):
+    """The layers of what was found; probabilities are not shown where only the most probable class is kept."""
+    objects = Layer("objects", "objects", levels(segmentation))
+    if len(zarr.open_group(prediction, mode="r")["0"].shape) == 3:
+        return [objects]
+    return [Layer("probability", "probability", levels(prediction, channel=1)), objects]
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        address = serve(scenes(snakemake.params.tested, snakemake.params.volumes))
+        jobs.log.info(f"Open {address} in a browser of this machine; Ctrl-C ends it")
+        if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
