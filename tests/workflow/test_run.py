@@ -187,7 +187,8 @@ VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", "write_provena
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
-    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}}, AFTER_SEGMENT | {"write_methods"}),
+    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}},
+        AFTER_SEGMENT | {"write_methods"}),
     "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed",
         "profile_model", "write_methods"}),
     "training": ({"training": {"tiny": {"learning_rate": 0.5}}}, AFTER_TRAIN),
@@ -369,7 +370,7 @@ rule paper:
 def test_another_workflow_can_use_it_as_a_module(tmp_path):
     """As docs/extend.md says; every job of the smallest experiment is planned, under another name."""
     (tmp_path / "Snakefile").write_text(MODULE.format(here=ROOT))
-    command = [Path(sys.executable).with_name("snakemake"), "--cores", "1", "--resources", "gpu=0"]
+    command = [Path(sys.executable).with_name("snakemake"), "--resources", "gpu=0", "--cores", "1"]
     planned = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert planned.returncode == 0, planned.stderr[-3000:]
     assert re.search(r"^unetflow_train +2$", planned.stdout, re.M), planned.stdout[-3000:]

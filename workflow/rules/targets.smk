@@ -166,6 +166,6 @@ def scenes_of_volumes():
 
 def note_run(status, log):
     """Write results/run.json, and say how to go on where the run did not come to its end."""
-    note = summary(status, config, log)
+    note = summary(status, config, [str(path) for path in log])
     if note and status != "finished":
         print("Not finished; the same command goes on from what is there.", file=sys.stderr)

@@ -13,7 +13,7 @@ RESULTS = Path("results")
 def summary(status, config, log):
     """Write results/run.json, and return what it holds; None, and nothing is written, before there are any results.
 
-    status : "finished" or "stopped". log : path of Snakemake's own log.
+    status : "finished" or "stopped". log : paths of Snakemake's own logs.
     """
     if not RESULTS.is_dir():
         return None
@@ -21,7 +21,7 @@ def summary(status, config, log):
     note = {
         "status": status,
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "log": str(log),
+        "log": log,
         "configuration": fingerprint(config),
         "seed": config["seed"],
         "report": "results/report.html" if (RESULTS / "report.html").is_file() else None,
