@@ -282,7 +282,8 @@ def test_the_report_opens_from_disk(finished):
             page.get_by_text(category, exact=True).first.wait_for()
         assert serious_violations(page) == []
         page.get_by_text("Segmentations", exact=True).first.click()
-        page.get_by_label("show tiny_em").first.wait_for()
+        page.get_by_label("show tiny_em, 0").first.click()
+        page.get_by_alt_text("Figure: tiny_em, 0").wait_for()
         assert serious_violations(page) == []
         results = page.evaluate("Object.entries(results).map(([path, r]) => [path, r.mime_type, r.data_uri])")
         for path, mime, uri in results:

@@ -9,15 +9,19 @@ from unetflow import jobs
 
 # Snakemake's page leaves some of its controls without a name, so that a screen reader can't tell what they do.
 NAMES = """
+const says = {eye: "show", "information-circle": "describe", home: "home", x: "close"};
+const words = row => row ? [...row.cells].map(cell => cell.textContent.trim()).filter(Boolean).join(", ") : "";
 const nameControls = () => {
-  document.querySelectorAll("img:not([alt])").forEach(image => image.alt = "");
+  const shown = words(document.querySelector("td.bg-slate-700")?.closest("tr"));
+  document.querySelectorAll("img").forEach(image => {
+    const alt = image.closest("nav") ? "" : `Figure: ${shown}`;
+    if (image.getAttribute("alt") !== alt) image.alt = alt;
+  });
   document.querySelectorAll("input[title]:not([aria-label])").forEach(box => box.setAttribute("aria-label", box.title));
   document.querySelectorAll(":is(summary, a, button):not([aria-label])").forEach(control => {
     if (control.textContent.trim()) return;
-    const row = control.closest("tr");
-    const place = row ? [...row.querySelectorAll("a")].indexOf(control) : -1;
-    const says = ["show", "describe"][place] || "menu";
-    control.setAttribute("aria-label", row ? `${says} ${row.textContent.trim()}` : says);
+    const name = says[control.getAttribute("iconname")] || "menu";
+    control.setAttribute("aria-label", [name, words(control.closest("tr"))].filter(Boolean).join(" "));
   });
 };
 new MutationObserver(nameControls).observe(document.documentElement, {childList: true, subtree: true});
