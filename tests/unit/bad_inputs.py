@@ -23,6 +23,7 @@ import tifffile
 import yaml
 import zarr
 from download import download
+from export_model import export_model
 from import_model import import_model
 from plan_volume import plan_volume
 from predict_slab import Inputs as SlabInputs
@@ -162,19 +163,22 @@ MISTAKES = {  # title: (path in the configuration, value)
     "output larger than the sample": ("training/quick/output", 200),
     "model file that isn't there": ("models/brought", BROUGHT),
     "model with file and network": ("models/brought", BROUGHT | {"network": "unet"}),
-    "model from a file in a run that trains": ("runs/0/models", ["small", "brought"]),
 }
 
 
-def configure(path, value):
-    config = changed(path, value)
-    if "brought" in str(value) and "file" not in str(value):
-        config["models"]["brought"] = BROUGHT
+def checking(config):
     return lambda out: configuration.checked(config, SCHEMA)
 
 
 for name, (where, what) in MISTAKES.items():
-    case("Configuration", name)(lambda folder, where=where, what=what: configure(where, what))
+    case("Configuration", name)(lambda folder, where=where, what=what: checking(changed(where, what)))
+
+
+@case("Configuration", "model from a file in a run that trains")
+def _(folder):
+    config = changed("runs/0/models", ["small", "brought"])
+    config["models"]["brought"] = BROUGHT
+    return checking(config)
 
 
 @case("Configuration", "preset misspelt")
@@ -285,8 +289,6 @@ def _(folder):
 
 @case("Data sets", "no labels at all")
 def _(folder):
-    pair(folder, labels=False)
-    (folder / "labels/a.tif").unlink(missing_ok=True)
     return lambda out: check_slices([Slice("a", "a", grey(), None)], "instances", None)
 
 
@@ -531,6 +533,19 @@ def _(folder):
 def _(folder):
     archive(folder / "model.zip", packages.DESCRIPTION, bytes(2 * packages.MOST[packages.DESCRIPTION]))
     return importing(folder / "model.zip")
+
+
+def exporting(**changes):
+    about = {"license": "CC-BY-4.0", "authors": [{"name": "Ada Lovelace"}], "limits": ""} | changes
+    return lambda out: export_model(None, None, None, about)
+
+
+case("Models", "export without a licence")(lambda folder: exporting(license=None))
+case("Models", "export without authors")(lambda folder: exporting(authors=[]))
+case("Models", "export under a licence that nobody knows")(lambda folder: exporting(license="mine"))
+case("Models", "export with a wrong ORCID iD")(
+    lambda folder: exporting(authors=[{"name": "Ada Lovelace", "orcid": "1815"}])
+)
 
 
 @case("Models", "training that starts from another network")

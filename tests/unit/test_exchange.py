@@ -12,7 +12,6 @@ import torch
 from conftest import ROOT
 from export_model import Inputs, export_model
 from unetflow import exchange, modelfile, models, packages
-from unetflow.errors import InputError
 from unetflow.stacks import Slice, write_volume
 
 NETWORKS = {
@@ -138,12 +137,6 @@ def test_packages_come_back(exported):
     raw = next(images(original))
     np.testing.assert_array_equal(truth(original, raw), truth(back, raw))
     assert packages.describe(exported / "export/model.zip")["seed"] == 3
-
-
-@pytest.mark.parametrize("key", ["license", "authors"])
-def test_what_a_package_must_say_is_asked_for(key):
-    with pytest.raises(InputError, match=f"export lacks the key '{key}'"):
-        export_model(None, None, None, ABOUT | {key: None})
 
 
 def test_reading_descriptions_needs_no_pytorch():

@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from unetflow import exchange, files, jobs, modelfile
@@ -50,27 +52,34 @@ def export_model(inputs, outputs, ids, about):
         ],
         "voxel": voxel,
     }
-    with jobs.made_whole(outputs["package"]) as path:
-        folder = path.parent / "files"
-        folder.mkdir()
+    with jobs.made_whole(outputs["package"]) as path, TemporaryDirectory() as room:
+        folder = Path(room)
         (folder / "README.md").write_text(text)
         modelfile.save(folder / "model.safetensors", network.state_dict(), network.description)
         exchange.write_torch_export(network, folder / "model.pt2")
-        try:
-            exchange.write_package(network, typical(network, volume, split), about, folder, path)
-        except ValueError as error:
-            raise InputError(f"config: export is not as the BioImage Model Zoo wants it: {error}") from error
+        exchange.write_package(network, typical(network, volume, split), about, folder, path)
         for key, file in (("onnx", "model.onnx"), ("program", "model.pt2"), ("card", "README.md")):
             files.publish(folder / file, outputs[key])
 
 
 def check(about):
-    """Raise InputError where the `export` entry lacks what a package must say."""
-    for key, example in (("license", "CC-BY-4.0"), ("authors", "[{name: Ada Lovelace}]")):
+    """Raise InputError where the `export` entry lacks what a package must say, or says what the zoo doesn't know."""
+    from bioimageio.spec.generic.v0_3 import Author, LicenseId
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {"license": (LicenseId, "CC-BY-4.0"), "authors": (list[Author], "[{name: Ada Lovelace}]")}
+    for key, (kind, example) in known.items():
         if not about[key]:
             raise InputError(
                 f"config: export lacks the key {key!r}, which a model package must name; add {key}: {example}"
             )
+        try:
+            TypeAdapter(kind).validate_python(about[key])
+        except ValidationError as error:
+            raise InputError(
+                f"config: export/{key} is {about[key]!r}, which the BioImage Model Zoo doesn't know; give it as in "
+                f"{key}: {example}"
+            ) from error
 
 
 def learned_from(dataset, split):
