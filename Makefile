@@ -49,7 +49,7 @@ docs: $(VENV)/.stamp  ## regenerate the pages and pictures that are made from sc
 	$(BIN)/python docs/generate.py
 
 site: $(VENV)/.stamp  ## the documentation as a site, in build/site; broken links are errors
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 view: $(VENV)/.stamp  ## results in the browser: make view ARGS="--configfile mine.yaml"
 	@$(SNAKEMAKE) view $(ARGS)

@@ -2,7 +2,6 @@
 
 import json
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 
 from unetflow import files, jobs, methods
@@ -41,7 +40,7 @@ def write_methods(runs, config, text, html):
             methods.prediction(config["prediction"][recipe["prediction"]]),
         ]
         paragraphs.append(" ".join(sentences))
-    used = ", ".join(f"{name} {version(name)}" for name in SOFTWARE)
+    used = ", ".join(f"{name} {number}" for name, number in methods.versions(SOFTWARE).items())
     paragraphs.append(f"All steps were run by unetflow, a Snakemake workflow ({used}).")
     references = methods.cited(networks)
     files.write_atomically(text, "\n\n".join([*paragraphs, *(f"- {one}" for one in references)]) + "\n")

@@ -3,15 +3,26 @@
 import json
 import platform
 import subprocess
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import torch
 from unetflow import files, jobs
+from unetflow.methods import versions
 
-NAMED = ("torch", "openvino", "numpy", "scipy", "scikit-image", "opencv-python-headless", "numba", "zarr", "dask")
+NAMED = (
+    "snakemake",
+    "torch",
+    "openvino",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "opencv-python-headless",
+    "numba",
+    "zarr",
+    "dask",
+)
 
 
 def write_provenance(models, config, home, table):
@@ -31,8 +42,7 @@ def write_provenance(models, config, home, table):
         ("system", platform.platform()),
         ("Python", platform.python_version()),
     ]
-    installed = {one.metadata["Name"].lower(): one.version for one in distributions()}
-    rows += [(name, installed[name]) for name in ("snakemake", *NAMED) if name in installed]
+    rows += versions(NAMED).items()
     for path in models:
         known = json.loads(Path(path).read_text())
         rows.append((f"weights of {Path(path).parent}", f"sha256 {known['weights_sha256']}, seed {known['seed']}"))

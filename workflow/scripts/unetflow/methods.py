@@ -1,5 +1,6 @@
 """The methods paragraph of a paper, from what was run: data, splits, samples, training, prediction, software."""
 
+from importlib.metadata import PackageNotFoundError, version
 from math import prod
 
 REFERENCES = {
@@ -100,6 +101,17 @@ def objects(options, chosen):
     smallest = f" of at least {options['min_size']} pixels" if options["min_size"] else ""
     grown = f", grown by {options['grow']} pixels" if options["grow"] else ""
     return f"Objects are {seeds}{smallest} of what has a probability above {options['threshold']:g}{grown}."
+
+
+def versions(names):
+    """dict name -> version of those of the packages that are installed where this runs."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # as Snakemake in a rule's own environment
+            continue
+    return found
 
 
 def cited(networks):
