@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import ROOT
 from export_model import Inputs, export_model
+from train import starting_network
 from unetflow import exchange, modelfile, models, packages
 from unetflow.stacks import Slice, write_volume
 
@@ -136,7 +137,10 @@ def test_packages_come_back(exported):
     original, back = modelfile.load(exported / "model.safetensors"), modelfile.load(exported / "export/model.zip")
     raw = next(images(original))
     np.testing.assert_array_equal(truth(original, raw), truth(back, raw))
-    assert packages.describe(exported / "export/model.zip")["seed"] == 3
+    description = packages.describe(exported / "export/model.zip")
+    assert description["seed"] == 3
+    started = starting_network(description["architecture"], exported / "export/model.zip").state_dict()
+    assert all(torch.equal(started[name], weights) for name, weights in original.state_dict().items()), "warm start"
 
 
 def test_reading_descriptions_needs_no_pytorch():
