@@ -82,7 +82,7 @@ def exported(tmp_path_factory):
     slices = [
         Slice(f"s{k}", "g", rng.integers(0, 255, (90, 70)).astype(np.uint8), np.eye(90, 70, dtype=int)) for k in "ab"
     ]
-    write_volume(folder / "volume.zarr", slices, (1, 0.5, 0.5), "micrometer", 120.0, 30.0)
+    write_volume(folder / "volume.zarr", slices, (1, 0.19, 0.19), "micrometer", 120.0, 30.0)
     (folder / "splits.json").write_text(json.dumps({"0": {"train": ["sa"], "validation": [], "test": ["sb"]}}))
     (folder / "metrics.csv").write_text("image,metric,value\nsb,iou,0.7\nall,iou,0.75\n")
     inputs = Inputs(*(str(folder / n) for n in ("model.safetensors", "volume.zarr", "splits.json", "metrics.csv")))
@@ -106,6 +106,16 @@ def test_the_package_passes_the_tests_of_the_zoo(exported, monkeypatch):
     }
 
 
+@pytest.mark.parametrize("scale", [0.19, 0.65, 4.6, 1 / 3])
+def test_sizes_survive_the_arithmetic_of_the_runtime(scale):
+    def come_back(one):
+        return [size for size in range(1, 20000) if int(size * one / one) != size]
+
+    assert come_back(scale), "as it is, some don't"
+    short = exchange.in_few_digits(scale)
+    assert come_back(short) == [] and abs(short - scale) < 1e-7 * scale
+
+
 def test_the_test_of_a_package_can_fail(exported, tmp_path):
     import bioimageio.core
 
@@ -125,7 +135,7 @@ def test_the_card_says_what_the_model_is(exported):
         "Dry.",
         "CC-BY-4.0",
         "Ada Lovelace",
-        "0.5 x 0.5 micrometer",
+        "0.19 x 0.19 micrometer",
         "`cells.v2`",
         "1 annotated",
     ):
