@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unetflow import files, jobs, methods
 from unetflow.models import build
+from unetflow.names import recipe_of
 from unetflow.pages import page
 from unetflow.stacks import Volume
 
@@ -17,26 +18,23 @@ def write_methods(runs, config, text, html):
 
     runs : rows (data set, fold, model, path of the volume, path of the model's JSON). config : the whole configuration.
     """
-    paragraphs, networks, told = [], [], set()
+    paragraphs, networks = [], []
     for dataset in dict.fromkeys(run[0] for run in runs):
         of_set = [run for run in runs if run[0] == dataset]
         entry = config["datasets"][dataset]
         folds = list(dict.fromkeys(run[1] for run in of_set))
         paragraphs.append(methods.data(dataset, Volume(of_set[0][3]).meta, entry["split"], folds))
         paragraphs.append(methods.objects(config["segmentation"][entry["segmentation"]], "the validation slices"))
-    for _, _, model, _, path in runs:
-        recipe = config["models"][model.split("-seed")[0]]
-        if model in told:
-            continue
-        told.add(model)
-        description = json.loads(Path(path).read_text())
-        network = build(**description["architecture"])
-        networks.append(description["architecture"]["name"])
+    for name in dict.fromkeys(recipe_of(run[2]) for run in runs):
+        descriptions = [json.loads(Path(run[4]).read_text()) for run in runs if recipe_of(run[2]) == name]
+        seeds = sorted({one["seed"] for one in descriptions})
+        networks.append(descriptions[0]["architecture"]["name"])
+        recipe, network = config["models"][name], build(**descriptions[0]["architecture"])
         augmentation = config["augmentations"][recipe["augmentation"]]
         sentences = [
-            f"{model}:",
+            f"{name}:",
             methods.samples(augmentation, config["weights"][augmentation["weights"]]),
-            methods.training(description, sum(weights.numel() for weights in network.parameters())),
+            methods.training(descriptions[0], sum(weights.numel() for weights in network.parameters()), seeds),
             methods.prediction(config["prediction"][recipe["prediction"]]),
         ]
         paragraphs.append(" ".join(sentences))

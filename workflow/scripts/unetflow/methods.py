@@ -28,11 +28,10 @@ def data(name, meta, split, folds):
     size = " x ".join(map(str, shapes[0])) + (f" to {' x '.join(map(str, shapes[-1]))}" if len(shapes) > 1 else "")
     voxel = " x ".join(f"{v:g}" for v in meta["voxel_size"])
     count = f"{split['folds']} " if split["method"] != "groups" else ""
-    tested = ", ".join(map(str, folds))
     return (
         f"The data set {name} has {len(slices)} slices of {size} pixels (voxels of {voxel} {meta['unit'] or 'pixels'}, "
         f"z, y, x), {annotated} of them annotated. They were split into {count}"
-        f"{METHODS[split['method']].format(guard=split['guard'])}; fold {tested} was tested. Grey values were "
+        f"{METHODS[split['method']].format(guard=split['guard'])}; tested: {plural('fold', folds)}. Grey values were "
         f"normalised by the mean and standard deviation of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})."
     )
 
@@ -50,6 +49,7 @@ def samples(options, weights):
         "2015": "Pixels were weighed by equation 2 of the U-Net paper (w0 = {w0}, sigma = {sigma}).",
         "2019": "Pixels were weighed as by Falk et al. (Nature Methods 16:67, 2019; w0 = {w0}, sigma = {sigma}).",
     }[weights["form"]].format(**weights)
+    parted = f" Touching objects were parted by {weights['gap']} pixels." if weights["gap"] > 1 else ""
     amounts = {
         "rotation": "rotation up to {:g} degrees",
         "scale": "scaling up to {:g}",
@@ -60,12 +60,13 @@ def samples(options, weights):
     varied = [words.format(options[key]) for key, words in amounts.items() if options[key]]
     return (
         f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
-        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}. {weighted}"
+        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{parted} "
+        f"{weighted}"
     )
 
 
-def training(description, parameters):
-    """Sentences on a network and its training. description : the JSON beside its weights."""
+def training(description, parameters, seeds):
+    """Sentence on a network and its training. description : the JSON beside its weights. seeds : all that were run."""
     recipe, network = description["training"], description["architecture"]
     options = ", ".join(
         f"{key} {value}" for key, value in network.items() if key not in ("name", "in_channels", "classes")
@@ -76,8 +77,13 @@ def training(description, parameters):
         f"A network of the kind {network['name']} ({options}; {parameters:,} parameters) was trained for "
         f"{recipe['steps']:,} steps of {recipe['batch']} sample{'s' if recipe['batch'] > 1 else ''} by "
         f"{optimizer[recipe['optimizer']]} at a learning rate of {recipe['learning_rate']:g}{schedule}, in "
-        f"{recipe['precision']}, seed {description['seed']}, on {description['device']}."
+        f"{recipe['precision']}, on {description['device']}, with {plural('seed', seeds)}."
     )
+
+
+def plural(noun, values):
+    """A noun and its values, in words."""
+    return f"{noun}{'s' if len(values) > 1 else ''} {', '.join(map(str, values))}"
 
 
 def prediction(options):
