@@ -301,11 +301,15 @@ def test_the_report_opens_from_disk(finished):
 
 
 def serious_violations(page):
-    """What axe-core holds against a page, for users of keyboards, screen readers, and dark or light colours."""
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        found += [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    """What axe-core holds against a page once it has settled, for users of keyboards, screen readers, dark or light."""
+    for _ in range(10):  # while something fades in, its colours are not what they will be
+        found = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found += [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+        if not found:
+            break
+        page.wait_for_timeout(500)
     return [(one["id"], one["nodes"][0]["html"]) for one in found]
 
 
