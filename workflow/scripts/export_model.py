@@ -36,10 +36,8 @@ def export_model(inputs, outputs, ids, about):
     split = read_split(inputs.splits, ids["fold"])
     voxel = tuple(volume.meta["voxel_size"][1:]), volume.meta["unit"]
     name = f"{ids['model']} for {ids['dataset']} fold {ids['fold']}"
-    text = card(
-        name, network.description, network.valid_shape((1, 1))[0], network.geometry, voxel,
-        learned_from(ids["dataset"], split), measured(inputs.metrics), about,
-    )  # fmt: skip
+    data, metrics = learned_from(ids["dataset"], split), measured(inputs.metrics)
+    text = card(name, network.description, network.geometry, voxel, data, metrics, about)
     about = {key: about[key] for key in ("license", "authors")} | {
         "name": re.sub(r"[^A-Za-z0-9_ -]", " ", name),
         "description": f"Membranes or cells in two-dimensional images like those of {ids['dataset']}",

@@ -36,12 +36,12 @@ range (training: mean {mean:.4g}, standard deviation {sd:.4g}) must be brought t
 """
 
 
-def card(name, description, least, geometry, voxel, data, metrics, about):
+def card(name, description, geometry, voxel, data, metrics, about):
     """Markdown text of the model card.
 
-    description : the JSON beside the weights. least : the smallest valid side of an input. geometry : of the network.
-    voxel : ((y, x) size of a pixel, unit or None). data : sentence about what it was trained on. metrics : dict metric
-    -> value on slices that it never saw, empty if it was not tested. about : the `export` entry of the configuration.
+    description : the JSON beside the weights. geometry : of the network. voxel : ((y, x) size of a pixel, unit or
+    None). data : sentence about what it was trained on. metrics : dict metric -> value on slices that it never saw,
+    empty if it was not tested. about : the `export` entry of the configuration.
     """
     (y, x), unit = voxel
     recipe = {key: description[key] for key in ("architecture", "training", "seed", "device") if key in description}
@@ -49,7 +49,7 @@ def card(name, description, least, geometry, voxel, data, metrics, about):
         name=name,
         what=f"A network of the kind `{description['architecture']['name']}` for two-dimensional images",
         pixel=f"{y:g} x {x:g} {unit or 'pixels'}",
-        least=least,
+        least=geometry.valid_size(1),
         stride=geometry.stride,
         context=geometry.context,
         lost=2 * geometry.context,

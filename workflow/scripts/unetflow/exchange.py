@@ -81,64 +81,70 @@ def write_package(model, image, about, files, path):
     from bioimageio.spec import save_bioimageio_package
     from bioimageio.spec.model import v0_5 as spec
 
-    files = Path(files)
-    raw = image.astype(np.float32)[None, None]
-    with torch.no_grad():
-        probability = Deployable(model)(torch.from_numpy(raw)).numpy()
-    np.save(files / "test_input.npy", raw)
-    np.save(files / "test_output.npy", probability)
-    write_cover(image, probability[0, 1], files / "cover.png")
-    write_torchscript(model, files / "model.pt")
-    opset = write_onnx(model, files / "model.onnx")
-    least = model.valid_shape((1, 1))
-    scale, unit = [in_few_digits(size) for size in about["voxel"][0]], about["voxel"][1]
+    folder = Path(files)
+    write_example(model, image, folder)
+    write_torchscript(model, folder / "model.pt")
+    opset = write_onnx(model, folder / "model.onnx")
+    version = spec.Version(torch.__version__.split("+")[0])
 
-    def sides(kind, sizes):
-        return [kind(id=a, size=s, scale=v, unit=unit) for a, s, v in zip("yx", sizes, scale)]
+    def file(name):
+        return spec.FileDescr(source=folder / name)
 
     description = spec.ModelDescr(
-        name=about["name"],
-        description=about["description"],
+        **{key: about[key] for key in ("name", "description", "license", "tags")},
         authors=[spec.Author(**author) for author in about["authors"]],
-        license=about["license"],
         cite=[spec.CiteEntry(**PAPER)],
-        tags=about["tags"],
-        documentation=spec.FileDescr(source=files / "README.md"),
-        covers=[spec.FileDescr(source=files / "cover.png")],
-        attachments=[spec.FileDescr(source=files / name) for name in ("model.safetensors", "model.json")],
-        inputs=[
-            spec.InputTensorDescr(
-                id=INPUT,
-                description="grey values as the microscope gives them",
-                axes=[
-                    spec.BatchAxis(size=1),
-                    spec.ChannelAxis(channel_names=["intensity"]),
-                    *sides(spec.SpaceInputAxis, [spec.ParameterizedSize(min=n, step=model.stride) for n in least]),
-                ],
-                test_tensor=spec.FileDescr(source=files / "test_input.npy"),
-            )
-        ],
-        outputs=[
-            spec.OutputTensorDescr(
-                id=OUTPUT,
-                description="class probabilities; without the context that unpadded convolutions take",
-                axes=[
-                    spec.BatchAxis(size=1),
-                    spec.ChannelAxis(channel_names=["background", "object"]),
-                    *sides(spec.SpaceOutputAxis, [shrunk(spec, axis, model.context) for axis in "yx"]),
-                ],
-                data=spec.IntervalOrRatioDataDescr(range=(0.0, 1.0)),
-                test_tensor=spec.FileDescr(source=files / "test_output.npy"),
-            )
-        ],
+        documentation=file("README.md"),
+        covers=[file("cover.png")],
+        attachments=[file("model.safetensors"), file("model.json")],
+        inputs=[raw_images(spec, model, about["voxel"], file("test_input.npy"))],
+        outputs=[probabilities(spec, model, about["voxel"], file("test_output.npy"))],
         weights=spec.WeightsDescr(
-            torchscript=spec.TorchscriptWeightsDescr(
-                source=files / "model.pt", pytorch_version=spec.Version(torch.__version__.split("+")[0])
-            ),
-            onnx=spec.OnnxWeightsDescr(source=files / "model.onnx", opset_version=opset, parent="torchscript"),
+            torchscript=spec.TorchscriptWeightsDescr(source=folder / "model.pt", pytorch_version=version),
+            onnx=spec.OnnxWeightsDescr(source=folder / "model.onnx", opset_version=opset, parent="torchscript"),
         ),
     )
     save_bioimageio_package(description, output_path=Path(path))
+
+
+def write_example(model, image, folder):
+    """Write the image that a package is tested with, what the network makes of it, and a picture of both."""
+    raw = image.astype(np.float32)[None, None]
+    with torch.no_grad():
+        probability = Deployable(model)(torch.from_numpy(raw)).numpy()
+    np.save(folder / "test_input.npy", raw)
+    np.save(folder / "test_output.npy", probability)
+    write_cover(image, probability[0, 1], folder / "cover.png")
+
+
+def raw_images(spec, model, voxel, test):
+    """Description of the input, in the classes of ``spec``; ``test`` is the file that it is tested with."""
+    sizes = [spec.ParameterizedSize(min=least, step=model.stride) for least in model.valid_shape((1, 1))]
+    return spec.InputTensorDescr(
+        id=INPUT,
+        description="grey values as the microscope gives them",
+        axes=axes(spec, ["intensity"], spec.SpaceInputAxis, sizes, voxel),
+        test_tensor=test,
+    )
+
+
+def probabilities(spec, model, voxel, test):
+    """Description of the output: as large as the input, less the context."""
+    sizes = [spec.SizeReference(tensor_id=INPUT, axis_id=axis, offset=-2 * model.context) for axis in "yx"]
+    return spec.OutputTensorDescr(
+        id=OUTPUT,
+        description="class probabilities; without the context that unpadded convolutions take",
+        axes=axes(spec, ["background", "object"], spec.SpaceOutputAxis, sizes, voxel),
+        data=spec.IntervalOrRatioDataDescr(range=(0.0, 1.0)),
+        test_tensor=test,
+    )
+
+
+def axes(spec, channels, kind, sizes, voxel):
+    """Axes [n, c, y, x] of a tensor; ``kind`` is the class of those in space, ``voxel`` their spacing and its unit."""
+    spacing, unit = voxel
+    space = [kind(id=a, size=n, scale=in_few_digits(v), unit=unit) for a, n, v in zip("yx", sizes, spacing)]
+    return [spec.BatchAxis(size=1), spec.ChannelAxis(channel_names=channels), *space]
 
 
 def in_few_digits(scale):
@@ -148,10 +154,6 @@ def in_few_digits(scale):
     point: with 0.19 as it is, 220 pixels come back as 219.
     """
     return float(np.float32(scale))
-
-
-def shrunk(spec, axis, context):
-    return spec.SizeReference(tensor_id=INPUT, axis_id=axis, offset=-2 * context)
 
 
 def write_cover(image, probability, path):

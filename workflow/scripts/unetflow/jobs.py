@@ -47,19 +47,19 @@ def job(snakemake):
     except KeyboardInterrupt:
         log.warning("interrupted; the same command goes on from what is finished")
         sys.exit(130)
-    except InputError as error:
-        log.error(str(error))
+    except Exception as error:
+        log.error(in_words(error))
         sys.exit(1)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            log.error("failed; please report this with the traceback\n" + traceback.format_exc())
-        else:
-            where = error.filename2 or error.filename or "the results folder, or TMPDIR"
-            log.error(f"can't write to {where}: {os.strerror(error.errno)}; {UNWRITABLE[error.errno]}")
-        sys.exit(1)
-    except Exception:
-        log.error("failed; please report this with the traceback\n" + traceback.format_exc())
-        sys.exit(1)
+
+
+def in_words(error):
+    """What is said of an exception: one sentence for what users can mend, a traceback for what we must."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        where = error.filename2 or error.filename or "the results folder, or TMPDIR"
+        return f"can't write to {where}: {os.strerror(error.errno)}; {UNWRITABLE[error.errno]}"
+    return "failed; please report this with the traceback\n" + "".join(traceback.format_exception(error))
 
 
 class Progress:

@@ -175,13 +175,12 @@ def read_array(path):
         if path.suffix.lower() == ".png":
             return imread(path)
         with tifffile.TiffFile(path) as file:
-            if (claimed := sum(series.nbytes for series in file.series)) > psutil.virtual_memory().total:
-                raise InputError(
-                    f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under "
-                    f"volumes, which are read in parts, or export it again if it is not so large"
-                )
-        return tifffile.imread(path)
-    except InputError:
-        raise
+            claimed = sum(series.nbytes for series in file.series)
+            if claimed <= psutil.virtual_memory().total:
+                return file.asarray()
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
         raise InputError(f"{path} can't be read as an image ({error}); export it again as TIFF or PNG") from error
+    raise InputError(
+        f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under volumes, "
+        f"which are read in parts, or export it again if it is not so large"
+    )
