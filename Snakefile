@@ -22,6 +22,7 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/params.smk"
 include: "workflow/rules/params_volumes.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/targets_report.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
@@ -38,14 +39,6 @@ include: "workflow/rules/plots_compared.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/view.smk"
-
-
-onsuccess:
-    note_run("finished", log)
-
-
-onerror:
-    note_run("stopped", log)
 
 
 rule all:

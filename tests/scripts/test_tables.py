@@ -7,6 +7,7 @@ from collect import collect
 from collect_speed import collect_speed
 from compare_with_paper import table1, table2
 from judge_targets import judge_targets
+from plot_prediction import in_words
 from scipy import stats
 from summarise import summarise
 from unetflow import figures
@@ -28,6 +29,14 @@ def metrics(path, rows):
     frame.loc[frame["image"] == "a", "value"] = 99.0
     frame.to_csv(path, index=False)
     return path
+
+
+def test_metrics_of_a_picture_in_words(tmp_path):
+    rows = "image,metric,value\n003,iou,0.91234\n003,seg,\nall,iou,0.5\n"
+    (tmp_path / "metrics.csv").write_text(rows)
+    assert in_words(tmp_path / "metrics.csv", "003") == "003: iou 0.912"
+    assert in_words(tmp_path / "metrics.csv", "all") == "all test slices: iou 0.5"
+    assert in_words(tmp_path / "metrics.csv", "004") == "004: not annotated"
 
 
 def test_nothing_to_evaluate_gives_empty_tables(tmp_path):

@@ -324,6 +324,15 @@ def test_pages_of_the_report_are_accessible(finished):
             assert serious_violations(opened) == [], path
 
 
+def test_the_run_is_summed_up(finished):
+    note = json.loads((finished.folder / "results/run.json").read_text())
+    assert note["status"] == "finished" and note["report"] == "results/report.html"
+    assert note["models"] == [f"results/tiny_em/0/{name}/model.safetensors" for name in ("summed", "tiny")]
+    assert note["jobs"] == len(pd.read_csv(finished.folder / "results/runtime.csv")) > 10
+    assert note["peak_rss_mb"] > 0 and {row["metric"] for row in note["metrics"]} >= {"iou", "rand_error"}
+    assert all(Path(path).is_file() for path in note["log"])
+
+
 def test_the_methods_say_what_was_run(finished):
     text = (finished.folder / "results/report/methods.md").read_text()
     for said in ("tiny_em has 6 slices of 72 x 72 pixels", "2 contiguous slabs", "1,886 parameters", "for 6 steps",

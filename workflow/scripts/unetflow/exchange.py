@@ -64,9 +64,9 @@ def write_torch_export(model, path):
 
 
 def write_torchscript(model, path):
-    """Write ``model`` as TorchScript, which Fiji's deepImageJ reads, for any valid y and x."""
+    """Write ``model`` as TorchScript, one of the zoo's formats, for any valid y and x."""
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch gives it up, its readers don't
+        warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch gives it up, the zoo has not
         torch.jit.trace(Deployable(model), example(model), check_trace=False).save(str(path))
 
 
