@@ -17,6 +17,19 @@ def weighted_cross_entropy(logits, target, weight):
     return (weight * loss).sum() / weight.sum().clamp(min=1e-6)
 
 
+def cross_entropy_and_dice(logits, target, weight):
+    """`weighted_cross_entropy` plus 1 - the soft Dice coefficient of the objects, which weighs all objects' pixels
+    against those found too much, however few they are (Milletari et al. 2016, squares in the denominator); a scalar.
+
+    Arguments as there. The Dice term knows of ``weight`` only whether a pixel is known.
+    """
+    known = weight > 0
+    found = torch.softmax(logits.float(), dim=1)[:, 1] * known
+    truth = (target * known).float()
+    dice = (2 * (found * truth).sum() + 1) / ((found**2).sum() + (truth**2).sum() + 1)
+    return weighted_cross_entropy(logits, target, weight) + 1 - dice
+
+
 def balanced_sample(target, weight, count, rng):
     """``weight`` float[n, y, x] of ``count`` pixels of each image, half of either class, drawn at random; 0 elsewhere.
 
@@ -33,4 +46,4 @@ def balanced_sample(target, weight, count, rng):
     return drawn
 
 
-LOSSES = {"weighted_cross_entropy": weighted_cross_entropy}
+LOSSES = {"weighted_cross_entropy": weighted_cross_entropy, "cross_entropy_and_dice": cross_entropy_and_dice}

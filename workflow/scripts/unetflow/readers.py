@@ -49,10 +49,12 @@ def read_ctc(folder, options):
 
     Their tracking markers are read as well. Where these show cells that the segmentation leaves out, unlabelled pixels
     are unknown; and so are they outside the field of interest, ``options["margin"]`` pixels (0) off the image's border,
-    since cells that lie wholly there carry no annotation.
+    since cells that lie wholly there carry no annotation. ``options["sequences"]`` : those that are
+    read, as in ["01"]; all by default.
     """
-    slices, margin = [], options.get("margin", 0)
-    for truth in sorted(Path(folder).rglob("*_GT/SEG/man_seg*.tif")):
+    slices, margin, only = [], options.get("margin", 0), options.get("sequences")
+    truths = [f for name in only or ["*"] for f in Path(folder).rglob(f"{name}_GT/SEG/man_seg*.tif")]
+    for truth in sorted(truths):
         frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
         if frame is None:
             raise InputError(f"{truth} is a 3-D truth (man_seg_TTT_ZZZ), which this reader does not know; use 2-D sets")
