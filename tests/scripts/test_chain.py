@@ -5,15 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import zarr
 from augment import augment_chunk
 from collect import collect
+from ensemble import ensemble
 from evaluate import evaluate
 from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
 from train import starting_network
-from unetflow import modelfile, models, packages
+from unetflow import exchange, modelfile, models, packages
 from unetflow.errors import InputError
 from unetflow.inference import predict, predict_as
 from unetflow.ngff import create_image
@@ -42,6 +44,7 @@ AUGMENTATION = {
     "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
 }
 PREDICTION = {
+    "spread": False,
     "tile": [32, 32],
     "symmetries": ["0", "90"],
     "precision": "float32",
@@ -132,6 +135,40 @@ def test_prediction_is_that_of_the_library(folder, tmp_path):
         np.testing.assert_allclose(result.probability(name), expected, atol=1e-5)
 
 
+def test_the_spread_is_a_channel_of_its_own(folder, tmp_path):
+    paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
+    predict_slices(*paths, tmp_path / "p.zarr", "0", PREDICTION | {"spread": True}, "cpu", "key")
+    result, plain = Prediction(tmp_path / "p.zarr"), predicted(folder, tmp_path / "q.zarr")
+    assert plain.spread(result.names[0]) is None
+    volume, network = Volume(folder / "volume.zarr"), modelfile.load(folder / "model.safetensors")
+    for name in result.names:
+        views = [predict(network, volume.image(name), tta=[view])[1] for view in PREDICTION["symmetries"]]
+        np.testing.assert_allclose(result.spread(name), np.std(views, axis=0), atol=1e-5)
+        np.testing.assert_array_equal(result.probability(name), plain.probability(name))
+
+
+def test_an_ensemble_is_the_mean_of_its_members(folder, tmp_path):
+    description = modelfile.load(folder / "model.safetensors").description
+    members = [tmp_path / f"{k}.safetensors" for k in range(3)]
+    for seed, path in enumerate(members):
+        torch.manual_seed(seed)
+        modelfile.save(path, models.build(**description["architecture"]).state_dict(), description | {"seed": seed})
+    ensemble(members, tmp_path / "model.safetensors")
+    network, image = modelfile.load(tmp_path / "model.safetensors"), Volume(folder / "volume.zarr").image("000")
+    assert (
+        network.description["seeds"] == [0, 1, 2] and network.normalisation == modelfile.load(members[0]).normalisation
+    )
+    apart = np.stack([predict(modelfile.load(path), image) for path in members])
+    together = predict(network, image, spread=True)
+    np.testing.assert_allclose(together[:2], apart.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(together[2], apart[:, 1].std(axis=0), atol=1e-6)
+    with torch.no_grad():  # as other programs see it, which know of one graph only
+        raw = torch.from_numpy(image[:100, :100].astype(np.float32))[None, None]
+        probability = exchange.Deployable(network)(raw)[0, 1].numpy()
+    inner = slice(network.context, network.context + len(probability))
+    np.testing.assert_allclose(probability, together[1, inner, inner], atol=1e-5)
+
+
 def test_interrupted_prediction_goes_on_and_checks_what_it_finds(folder, tmp_path, monkeypatch):
     import predict as script
 
@@ -188,11 +225,22 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     for z, name in enumerate(names):
         objects[z] = volume.labels(name)
     metrics = ["iou", "dice", "seg", "det", "pixel_error", "rand_error", "warping_error"]
-    evaluate(folder / "volume.zarr", tmp_path / "p.zarr", tmp_path / "s.zarr", tmp_path / "m.csv", metrics, IDS)
+    evaluate(
+        folder / "volume.zarr",
+        tmp_path / "p.zarr",
+        tmp_path / "s.zarr",
+        tmp_path / "m.csv",
+        tmp_path / "c.csv",
+        metrics,
+        IDS,
+    )
     table = pd.read_csv(tmp_path / "m.csv", dtype={"image": str})
     assert len(table) == len(metrics) * (len(truth.names) + 1)
     perfect = table["metric"].isin(["iou", "dice", "seg", "det"]).astype(float)
     np.testing.assert_allclose(table["value"], perfect, atol=1e-12)
+    bins = pd.read_csv(tmp_path / "c.csv")
+    assert set(bins["of"]) == {"probability"} and bins["pixels"].sum() == sum(volume.labels(n).size for n in names)
+    np.testing.assert_array_equal(bins["mean"], bins["share"])
 
 
 def test_cells_with_a_marker_but_no_outline_count_in_det_alone(tmp_path):
@@ -206,7 +254,7 @@ def test_cells_with_a_marker_but_no_outline_count_in_det_alone(tmp_path):
     for store, values in (("p", probability[:, None]), ("s", found[None])):
         create_image(tmp_path / store, values.shape, values.dtype, (1, 1, 1), "micrometer")[:] = values
         zarr.open_group(tmp_path / store).attrs["unetflow"] = {"slices": [{"name": "a", "shape": [20, 20]}]}
-    evaluate(*(tmp_path / name for name in ("v", "p", "s", "t.csv")), ["seg", "det", "op_csb"], IDS)
+    evaluate(*(tmp_path / name for name in ("v", "p", "s", "t.csv", "c.csv")), ["seg", "det", "op_csb"], IDS)
     table = pd.read_csv(tmp_path / "t.csv").query("image == 'all'").set_index("metric")["value"]
     assert table.to_dict() == pytest.approx({"seg": 1, "det": 0.5, "op_csb": 0.75})
 

@@ -163,6 +163,12 @@ MISTAKES = {  # title: (path in the configuration, value)
     "output larger than the sample": ("training/quick/output", 200),
     "model file that isn't there": ("models/brought", BROUGHT),
     "model with file and network": ("models/brought", BROUGHT | {"network": "unet"}),
+    "ensemble of nothing": ("models/several", {"ensemble": {"of": "smal"}, "prediction": "paper"}),
+    "ensemble of an ensemble": ("models/several", {"ensemble": {"of": "several"}, "prediction": "paper"}),
+    "ensemble with a recipe": ("models/several", SMALL | {"ensemble": {"of": "small"}}),
+    "ensemble with a file": ("models/brought", BROUGHT | {"ensemble": {"of": "small"}}),
+    "ensemble of one": ("models/several", {"ensemble": {"of": "small", "seeds": [0]}, "prediction": "paper"}),
+    "spread without probabilities": ("prediction/paper/store", "argmax"),
 }
 
 
@@ -564,7 +570,14 @@ def _(folder):
 
 # --- Volumes -------------------------------------------------------------------------------------------------------
 
-OPTIONS = {"block": [2, 16, 16], "tile": None, "symmetries": ["0"], "store": "uint8", "precision": "float32"}
+OPTIONS = {
+    "block": [2, 16, 16],
+    "tile": None,
+    "symmetries": ["0"],
+    "store": "uint8",
+    "spread": False,
+    "precision": "float32",
+}
 OPTIONS |= {"engine": "torch"}
 
 

@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 from unetflow import synthetic
 from unetflow.augment import ELASTIC
-from unetflow.config import NETWORK_OPTIONS, checked, gpu_of_jobs, presets
+from unetflow.config import checked, gpu_of_jobs, presets
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.fit import Recipe
@@ -19,6 +19,7 @@ from unetflow.losses import LOSSES
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
 from unetflow.readers import READERS
+from unetflow.recipes import NETWORK_OPTIONS
 from unetflow.splits import METHODS
 from unetflow.symmetries import SYMMETRIES
 from unetflow.weights import FORMS

@@ -31,6 +31,7 @@ OPTIONS = {
     "block": [2, 16, 24],
     "symmetries": ["0", "90"],
     "store": "float32",
+    "spread": False,
     "precision": "float32",
     "engine": "torch",
 }

@@ -4,6 +4,7 @@ rule augment:
         volume="results/{dataset}/volume.zarr",
         splits="results/{dataset}/splits.json",
         targets=targets_of_augmentation,
+        recipe=recipe_of_augmentation,
     output:
         chunk=directory("results/{dataset}/{fold}/chunks/{augmentation}/{chunk}.zarr"),
     log:

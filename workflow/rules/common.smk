@@ -1,4 +1,5 @@
 import ast
+import re
 from functools import cache
 from modulefinder import ModuleFinder
 from types import SimpleNamespace
@@ -6,15 +7,20 @@ from types import SimpleNamespace
 import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
-from unetflow.config import architecture_of, checked, made_here_or_remote
+from unetflow.config import checked, made_here_or_remote
 from unetflow.files import fingerprint
+from unetflow.found import check as check_found
 from unetflow.names import model_name, recipe_of, seed_of
+from unetflow.recipes import architecture_of, completed_recipe, is_auto, members_of
 from unetflow.sources import identity
 from unetflow.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:
     try:
-        config.update(checked(config, yaml.safe_load(file)))
+        SCHEMA = yaml.safe_load(file)
+        config.update(checked(config, SCHEMA))
+        for found in Path("results").glob("*/*/auto.yaml"):
+            check_found(found, SCHEMA)
     except InputError as error:
         raise WorkflowError(str(error))
 

@@ -6,6 +6,7 @@ rule evaluate:
         segmentation="results/{dataset}/{fold}/{model}/segmentation.zarr",
     output:
         table="results/{dataset}/{fold}/{model}/metrics.csv",
+        calibration="results/{dataset}/{fold}/{model}/calibration.csv",
     log:
         "logs/evaluate/{dataset}/{fold}/{model}.log",
     benchmark:
@@ -34,6 +35,24 @@ rule collect_metrics:
         code=code("collect.py"),
         made_from=metrics_of_runs(),
         columns=["dataset", "fold", "model", "seed", "image", "metric", "value"],
+    script:
+        "../scripts/collect.py"
+
+
+rule collect_calibration:
+    """All calibration tables in one."""
+    input:
+        of_runs("results/{dataset}/{fold}/{model}/calibration.csv"),
+    output:
+        "results/report/calibration.csv",
+    log:
+        "logs/collect_calibration.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("collect.py"),
+        made_from=of_runs("results/{dataset}/{fold}/{model}/calibration.csv"),
+        columns=["dataset", "fold", "model", "seed", "of", "low", "high", "pixels", "mean", "share"],
     script:
         "../scripts/collect.py"
 

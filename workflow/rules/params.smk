@@ -3,7 +3,21 @@
 
 def recipe(wildcards):
     """The `models` entry behind {model}."""
-    return config["models"][recipe_of(wildcards.model)]
+    return entry_of(wildcards.model)
+
+
+def entry_of(model):
+    return completed_recipe(config["models"], recipe_of(model))
+
+
+# What {model} may be in the rule that makes ensembles; without any, nothing.
+ENSEMBLES = "|".join(re.escape(name) for name, entry in config["models"].items() if entry["ensemble"]) or "(?!)"
+
+
+def members(wildcards):
+    """The model files of an ensemble."""
+    folder = f"results/{wildcards.dataset}/{wildcards.fold}"
+    return [f"{folder}/{name}/model.safetensors" for name in members_of(config["models"], wildcards.model)]
 
 
 def seed(wildcards):
@@ -31,6 +45,34 @@ def dataset_entry(wildcards):
     """What `prepare` needs to know of a data set."""
     keys = ("format", "options", "voxel_size", "unit", "labels", "ignore", "split")
     return {key: config["datasets"][wildcards.dataset][key] for key in keys}
+
+
+def automatic(wildcards, entry):
+    """The file with the recipe that follows from the data of a fold, if ``entry`` is auto; a list."""
+    return [f"results/{wildcards.dataset}/{wildcards.fold}/auto.yaml"] if entry == "auto" else []
+
+
+def recipe_of_weights(wildcards):
+    return automatic(wildcards, wildcards.weights)
+
+
+def recipe_of_augmentation(wildcards):
+    return automatic(wildcards, wildcards.augmentation)
+
+
+def recipe_of_training(wildcards):
+    return automatic(wildcards, recipe(wildcards)["training"])
+
+
+def first_recipe(wildcards):
+    """The file with the recipe of an automatic model, of the first fold that it is trained on; a list."""
+    name = recipe_of(wildcards.model)
+    trained = [f"results/{d}/{fold}/auto.yaml" for d, fold, model in models_of_runs() if recipe_of(model) == name]
+    return trained[:1] if is_auto(recipe(wildcards)) else []
+
+
+def labels_of_dataset(wildcards):
+    return config["datasets"][wildcards.dataset]["labels"]
 
 
 def targets_of_augmentation(wildcards):

@@ -80,5 +80,13 @@ def model_for_volume(wildcards):
     return f"results/{dataset}/{fold}/{wildcards.model}/model.safetensors"
 
 
+def recipe_for_volume(wildcards):
+    """The file with the recipe of an automatic model; a list."""
+    if from_file(wildcards) or not is_auto(recipe(wildcards)):
+        return []
+    dataset, fold = training_for_volume(wildcards)
+    return [f"results/{dataset}/{fold}/auto.yaml"]
+
+
 def description_for_volume(wildcards):
     return model_for_volume(wildcards).replace(".safetensors", ".json")

@@ -9,6 +9,7 @@ rule plan_volume:
     input:
         volume=volume_made_here,
         truth=truth_made_here,
+        recipe=recipe_for_volume,
     output:
         plan="results/volumes/{volume}/{model}/plan.json",
     log:
@@ -34,6 +35,7 @@ rule measure_speed:
     """Hours that predicting a volume will take on devices like this one."""
     input:
         plan="results/volumes/{volume}/{model}/plan.json",
+        recipe=recipe_for_volume,
     output:
         speed="results/volumes/{volume}/{model}/speed.json",
     log:

@@ -55,3 +55,24 @@ rule plot_methods:
         models=models_of_picture,
     script:
         "../scripts/plot_methods.py"
+
+
+rule plot_calibration:
+    """Whether the probabilities of every recipe mean what they say, and where they are wrong."""
+    input:
+        calibration="results/report/calibration.csv",
+    output:
+        figure=report(
+            "results/report/{dataset}/calibration.svg",
+            category="Comparison",
+            caption="../report/calibration.rst",
+            labels={"data set": "{dataset}", "shown": "calibration and spread"},
+        ),
+    log:
+        "logs/plot_calibration/{dataset}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("plot_calibration.py"),
+    script:
+        "../scripts/plot_calibration.py"

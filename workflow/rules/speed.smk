@@ -3,6 +3,8 @@
 
 rule profile_model:
     """Parameters, arithmetic, seconds and memory of one image by a recipe's network."""
+    input:
+        recipe=first_recipe,
     output:
         profile="results/models/{model}/speed.json",
     log:

@@ -32,7 +32,7 @@ def comparable(table):
 
 def views_of_recipes():
     """How many symmetries each recipe of the runs averages over."""
-    predictions = {name: config["models"][name]["prediction"] for name in recipes_of_runs()}
+    predictions = {name: entry_of(name)["prediction"] for name in recipes_of_runs()}
     return {name: len(config["prediction"][entry]["symmetries"]) for name, entry in predictions.items()}
 
 
@@ -81,13 +81,15 @@ def benchmarks_of_runs():
         rows[path] = row | {"benchmark": path, "device_file": device_file}
 
     for dataset, fold, model in models_of_runs():
-        name = config["models"][recipe_of(model)]["augmentation"]
+        name = entry_of(model)["augmentation"]
         folder = f"results/{dataset}/{fold}/{model}"
         add("prepare", dataset)
         add("weight_map", dataset, fold, job=config["augmentations"][name]["weights"])
         for chunk in range(chunk_count(name)):
             add("augment", dataset, fold, job=f"{name}/{chunk}")
-        add("train", dataset, fold, model, device_file=f"{folder}/model.json")
+        for trained in members_of(config["models"], recipe_of(model)) or [model]:
+            described = f"results/{dataset}/{fold}/{trained}/model.json"
+            add("train", dataset, fold, trained, device_file=described)
         if (dataset, fold, model) not in tested_models_of_runs():
             continue
         add("predict", dataset, fold, model, device_file=f"{folder}/prediction.zarr/zarr.json")

@@ -2,8 +2,13 @@
 
 
 def model_names(run):
-    """The {model} of every recipe and seed of a run."""
-    return [model_name(recipe, number) for recipe in run["models"] for number in run["seeds"]]
+    """The {model} of every recipe and seed of a run; ensembles have seeds of their own."""
+    models = config["models"]
+    return [
+        model_name(recipe, number)
+        for recipe in run["models"]
+        for number in ([0] if models[recipe]["ensemble"] else run["seeds"])
+    ]
 
 
 def models_of_runs():

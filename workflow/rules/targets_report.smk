@@ -16,7 +16,7 @@ def what_methods_tell():
     """The entries of the configuration that the methods paragraph puts in words."""
     datasets = {name: config["datasets"][name] for name in datasets_of_runs()}
     told = {name: {key: entry[key] for key in ("split", "segmentation")} for name, entry in datasets.items()}
-    recipes = {name: config["models"][name] for name in recipes_of_runs()}
+    recipes = {name: entry_of(name) for name in recipes_of_runs()}
     for section, names in (
         ("segmentation", [entry["segmentation"] for entry in told.values()]),
         ("augmentations", [entry["augmentation"] for entry in recipes.values()]),
@@ -32,15 +32,16 @@ def figures_of_runs():
     pages = [f"results/report/pages/{table}.html" for table in TABLES]
     pages.append("results/report/pages/methods.html")
     for dataset, fold, model in models_of_runs():
-        name = config["models"][recipe_of(model)]["augmentation"]
+        name = entry_of(model)["augmentation"]
         folder = f"results/report/{dataset}/{fold}"
         pages += [
             f"results/report/pages/{dataset}/checks.html",
             f"{folder}/weights_{config['augmentations'][name]['weights']}.svg",
             f"{folder}/chunks_{name}.svg",
-            f"{folder}/training_{model}.svg",
+            *(f"{folder}/training_{one}.svg" for one in members_of(config["models"], recipe_of(model)) or [model]),
         ]
     pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
+    pages += [f"results/report/{d}/calibration.svg" for d, _, _ in tested_models_of_runs()]
     for dataset, fold in compared_folds_of_runs():
         pages += [f"results/report/{dataset}/{name}.svg" for name in ("comparison", "differences")]
         pages.append(f"results/report/{dataset}/{fold}/methods.svg")

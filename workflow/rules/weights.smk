@@ -3,6 +3,7 @@ rule weight_map:
     input:
         volume="results/{dataset}/volume.zarr",
         splits="results/{dataset}/splits.json",
+        recipe=recipe_of_weights,
     output:
         targets=directory("results/{dataset}/{fold}/targets/{weights}.zarr"),
     log:

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import zarr
 from unetflow import augment, jobs
+from unetflow.found import followed
 from unetflow.stacks import Volume, read_split, write_chunk
 
 
@@ -46,5 +47,5 @@ if __name__ == "__main__":
             fold=snakemake.wildcards.fold,
             numbers=range(*snakemake.params.samples),
             seed=snakemake.params.seed,
-            options=snakemake.params.augmentation,
+            options=followed(snakemake.params.augmentation, snakemake.input.recipe, "augmentation"),
         )

@@ -1,15 +1,21 @@
-"""Metrics of one model on the test slices of a fold."""
+"""Metrics and calibration of one model on the test slices of a fold."""
 
+import pandas as pd
 from unetflow import jobs
+from unetflow.metrics.calibration import errors_by_spread, reliability
 from unetflow.metrics.registry import METRICS
 from unetflow.stacks import Prediction, Volume
 from unetflow.tables import write_metrics
 
+CALIBRATION = ["dataset", "fold", "model", "seed", "of", "low", "high", "pixels", "mean", "share"]
 
-def evaluate(volume, prediction, segmentation, table, names, ids):
+
+def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     """Write ``table``: one row per metric of ``names`` and test slice with truth, and for all of them together ("all").
 
-    ``ids`` are the values of the columns dataset, fold, model, seed. Slices without truth have no rows.
+    calibration : path of another table, a row per bin over all slices: of "probability", with the share of objects; of
+    "spread", if it was kept, with the share of wrong pixels. ``ids`` are the values of the columns dataset, fold,
+    model, seed. Slices without truth have no rows.
     """
     volume = Volume(volume)
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
@@ -31,6 +37,20 @@ def evaluate(volume, prediction, segmentation, table, names, ids):
             rows.append({**ids, "image": image, "metric": name, "value": value})
         progress(number)
     write_metrics(rows, table)
+    bins = calibrated(list(truth["labels"].values()), list(results["probability"].values()), spreads(found, slices))
+    pd.DataFrame([{**ids, **row} for row in bins], columns=CALIBRATION).to_csv(calibration, index=False)
+
+
+def spreads(found, slices):
+    """List of the spread of every slice; empty where it was not kept."""
+    return [one for one in map(found["probability"].spread, slices) if one is not None]
+
+
+def calibrated(labels, probabilities, spreads):
+    """The rows of the calibration table, of lists of slices."""
+    yield from ({"of": "probability"} | row for row in reliability(labels, probabilities).rows())
+    if spreads:
+        yield from ({"of": "spread"} | row for row in errors_by_spread(labels, probabilities, spreads).rows())
 
 
 if __name__ == "__main__":
@@ -40,6 +60,7 @@ if __name__ == "__main__":
             prediction=snakemake.input.prediction,
             segmentation=snakemake.input.segmentation,
             table=snakemake.output.table,
+            calibration=snakemake.output.calibration,
             names=snakemake.params.metrics,
             ids=snakemake.params.ids,
         )

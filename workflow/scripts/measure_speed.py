@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from unetflow import files, jobs
+from unetflow.found import architecture_found
 from unetflow.models import build
 from unetflow.speed import in_words, seconds_per_tile
 
@@ -27,7 +28,7 @@ if __name__ == "__main__":
     with jobs.job(snakemake):
         measure_speed(
             plan=snakemake.input.plan,
-            architecture=snakemake.params.architecture,
+            architecture=architecture_found(snakemake.params.architecture, snakemake.input.recipe),
             options=snakemake.params.prediction,
             speed=snakemake.output.speed,
             device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),

@@ -3,6 +3,7 @@
 import json
 
 from unetflow import files, jobs, memory
+from unetflow.found import architecture_found
 from unetflow.models import build
 from unetflow.plan import in_words, lay_out
 from unetflow.sources import open_with_truth
@@ -27,7 +28,7 @@ if __name__ == "__main__":
         plan_volume(
             volume=snakemake.params.volume,
             truth=snakemake.params.truth,
-            architecture=snakemake.params.architecture,
+            architecture=architecture_found(snakemake.params.architecture, snakemake.input.recipe),
             options=snakemake.params.prediction,
             plan=snakemake.output.plan,
             room=memory.available(snakemake.resources.get("mem_mb"), device),

@@ -1,4 +1,4 @@
-"""Picture of a model's test slices: image, probability, borders."""
+"""Picture of a model's test slices: image, probability, borders, spread."""
 
 import pandas as pd
 from unetflow import figures, jobs
@@ -11,7 +11,10 @@ def plot_prediction(volume, prediction, segmentation, metrics, figure):
     """Write an SVG of the first test slices, with their ``metrics`` (CSV) in words."""
     volume, probabilities, objects = Volume(volume), Prediction(prediction), Prediction(segmentation)
     slices = [
-        (name, volume.image(name), volume.labels(name), probabilities.probability(name), objects.labels(name))
+        (
+            *(name, volume.image(name), volume.labels(name)),
+            *(probabilities.probability(name), objects.labels(name), probabilities.spread(name)),
+        )
         for name in probabilities.names[:SHOWN]
     ]
     drawn = figures.prediction_figure(slices)

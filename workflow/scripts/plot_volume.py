@@ -1,4 +1,4 @@
-"""Picture of a volume: image, probability, borders of objects, in the middle of its middle slice."""
+"""Picture of a volume: image, probability, borders of objects, spread, in the middle of its middle slice."""
 
 import numpy as np
 from unetflow import figures, jobs
@@ -13,8 +13,9 @@ def plot_volume(volume, prediction, segmentation, figure):
     low = (z, *(max(0, (size - figures.CROP) // 2) for size in image.shape[1:]))
     high = (z + 1, *(min(a + figures.CROP, size) for a, size in zip(low[1:], image.shape[1:])))
     found = objects.read(low, high)[0].astype(np.int64)
-    slices = [(f"z = {z}", image.read(low, high)[0], None, probability.foreground(low, high)[0], found)]
-    figures.save(figures.prediction_figure(slices), figure)
+    chance, spread = probability.foreground(low, high)[0], probability.spread(low, high)
+    shown = (f"z = {z}", image.read(low, high)[0], None, chance, found, None if spread is None else spread[0])
+    figures.save(figures.prediction_figure([shown]), figure)
 
 
 if __name__ == "__main__":

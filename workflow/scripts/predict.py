@@ -8,12 +8,12 @@ from unetflow import files, jobs, modelfile
 from unetflow.errors import InputError
 from unetflow.inference import predict_as
 from unetflow.ngff import create_image
-from unetflow.shards import CLASSES
+from unetflow.shards import channels
 from unetflow.stacks import Volume, read_split
 
 
 def predict_slices(volume, splits, model, prediction, fold, options, device, key):
-    """Write ``prediction``, an OME-Zarr float32[class, z, y, x] of the fold's test slices.
+    """Write ``prediction``, an OME-Zarr float32[channel, z, y, x] of the fold's test slices.
 
     options : the `prediction` entry of the configuration. key : hash of the code. Slices done by an interrupted run
     are kept if they read back with the checksum that was noted.
@@ -25,7 +25,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
     key = files.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
     with jobs.state_folder(prediction, key) as state:
         store, journal = state / Path(prediction).name, jobs.Journal(state / "done.jsonl")
-        array = open_or_create(store, volume, names)
+        array = open_or_create(store, volume, names, channels(options | {"store": "float32"}))
         progress = jobs.Progress(len(names), "slice")
         for z, name in enumerate(names):
             height, width = volume.shape(name)
@@ -43,13 +43,13 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
         files.publish(store, prediction)
 
 
-def open_or_create(store, volume, names):
-    """The array of an interrupted run, or a new one."""
+def open_or_create(store, volume, names, kept):
+    """The array of an interrupted run, or a new one of the channels ``kept`` (their names)."""
     if (store / "0" / "zarr.json").is_file():
         return zarr.open_group(store, mode="a")["0"]
     canvas = volume.group["0"].shape[1:]
-    shape = (len(CLASSES), len(names), *canvas)
-    return create_image(store, shape, "float32", volume.meta["voxel_size"], volume.meta["unit"], CLASSES)
+    shape = (len(kept), len(names), *canvas)
+    return create_image(store, shape, "float32", volume.meta["voxel_size"], volume.meta["unit"], kept)
 
 
 if __name__ == "__main__":

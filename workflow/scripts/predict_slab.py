@@ -36,12 +36,12 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     grid = Grid(source.shape, tuple(plan["block"]))
     key = files.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
     with jobs.state_folder(slab, key) as state:
-        store, blocks = prediction_shards(state, source, network, grid, options["store"]), grid.slab(item)
+        store, blocks = prediction_shards(state, source, network, grid, options), grid.slab(item)
         todo = [block for block in blocks if not store.holds(block)]
         if len(todo) < len(blocks):
             jobs.log.info(f"{len(blocks) - len(todo)} of {len(blocks)} blocks are done already")
         predict_blocks(
-            Predictor(network, options["symmetries"], options["precision"], options["engine"]),
+            Predictor(network, options["symmetries"], options["precision"], options["engine"], options["spread"]),
             source,
             todo,
             tile_for(network, plan, source, options, room),
@@ -69,7 +69,7 @@ def tile_for(network, plan, source, options, room):
     """The planned tile, or a smaller one if this job has less memory than was planned with."""
     if plan["bytes_of_memory"] <= room or options["tile"]:
         return tuple(plan["tile"])
-    left = room - memory.buffer_bytes(source, network, plan["block"], options["store"])
+    left = room - memory.buffer_bytes(source, network, plan["block"], options)
     tile = memory.best_tile(network, plan["block"][1:], left)
     jobs.log.info(f"{room / 1e6:.0f} MB are left, less than planned with: tiles of {tile} instead of {plan['tile']}")
     return tile

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from unetflow import files, jobs
+from unetflow.found import architecture_found
 from unetflow.inference import predict, predict_as
 from unetflow.models import build
 
@@ -56,7 +57,7 @@ if __name__ == "__main__":
     with jobs.job(snakemake):
         profile_model(
             profile=snakemake.output.profile,
-            architecture=snakemake.params.architecture,
+            architecture=architecture_found(snakemake.params.architecture, snakemake.input.recipe),
             options=snakemake.params.prediction,
             device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
         )

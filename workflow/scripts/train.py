@@ -10,6 +10,7 @@ import zarr
 from unetflow import files, jobs, modelfile
 from unetflow.errors import InputError
 from unetflow.fit import Recipe, Training
+from unetflow.found import architecture_found, followed
 from unetflow.inference import predict
 from unetflow.losses import LOSSES
 from unetflow.metrics.overlap import iou
@@ -112,6 +113,9 @@ class Reporter:
 
 if __name__ == "__main__":
     with jobs.job(snakemake):
+        found = snakemake.input.recipe
+        description = snakemake.params.description | {"code": snakemake.params.code}
+        description["architecture"] = architecture_found(description["architecture"], found)
         train(
             inputs=Inputs(
                 chunks=snakemake.input.chunks,
@@ -122,7 +126,7 @@ if __name__ == "__main__":
             ),
             folder=Path(snakemake.output.model).parent,
             curves=snakemake.log[0].removesuffix(".log"),
-            description=snakemake.params.description | {"code": snakemake.params.code},
-            training=snakemake.params.training,
+            description=description,
+            training=followed(snakemake.params.training, found, "training"),
             device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
         )

@@ -35,10 +35,10 @@ def scenes(tested, volumes):
 
 def results(prediction, segmentation):
     """The layers of what was found; probabilities are not shown where only the most probable class is kept."""
-    objects = Layer("objects", "objects", levels(segmentation))
-    if len(zarr.open_group(prediction, mode="r")["0"].shape) == 3:
-        return [objects]
-    return [Layer("probability", "probability", levels(prediction, channel=1)), objects]
+    shape = zarr.open_group(prediction, mode="r")["0"].shape
+    kept = ("background", "probability", "spread")[: shape[0]] if len(shape) == 4 else ()
+    shown = [Layer(name, "probability", levels(prediction, channel=k)) for k, name in enumerate(kept) if k > 0]
+    return [*shown, Layer("objects", "objects", levels(segmentation))]
 
 
 if __name__ == "__main__":

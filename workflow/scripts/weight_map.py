@@ -2,6 +2,7 @@
 
 import numpy as np
 from unetflow import IGNORE, jobs
+from unetflow.found import followed
 from unetflow.ngff import create_plain
 from unetflow.stacks import Volume, read_split
 from unetflow.weights import balanced_class_weights, separate_touching, weight_map
@@ -34,5 +35,5 @@ if __name__ == "__main__":
             splits=snakemake.input.splits,
             targets=snakemake.output.targets,
             fold=snakemake.wildcards.fold,
-            weights=snakemake.params.weights,
+            weights=followed(snakemake.params.weights, snakemake.input.recipe, "weights"),
         )

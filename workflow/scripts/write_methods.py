@@ -5,9 +5,11 @@ from html import escape
 from pathlib import Path
 
 from unetflow import files, jobs, methods
+from unetflow.found import followed
 from unetflow.models import build
 from unetflow.names import recipe_of
 from unetflow.pages import page
+from unetflow.recipes import completed_recipe, is_auto
 from unetflow.stacks import Volume
 
 SOFTWARE = ("torch", "numpy", "scipy", "scikit-image", "zarr", "snakemake")
@@ -25,19 +27,11 @@ def write_methods(runs, config, text, html):
         folds = list(dict.fromkeys(run[1] for run in of_set))
         paragraphs.append(methods.data(dataset, Volume(of_set[0][3]).meta, entry["split"], folds))
         paragraphs.append(methods.objects(config["segmentation"][entry["segmentation"]], "the validation slices"))
-    for name in dict.fromkeys(recipe_of(run[2]) for run in runs):
-        descriptions = [json.loads(Path(run[4]).read_text()) for run in runs if recipe_of(run[2]) == name]
-        seeds = sorted({one["seed"] for one in descriptions})
-        networks.append(descriptions[0]["architecture"]["name"])
-        recipe, network = config["models"][name], build(**descriptions[0]["architecture"])
-        augmentation = config["augmentations"][recipe["augmentation"]]
-        sentences = [
-            f"{name}:",
-            methods.samples(augmentation, config["weights"][augmentation["weights"]]),
-            methods.training(descriptions[0], sum(weights.numel() for weights in network.parameters()), seeds),
-            methods.prediction(config["prediction"][recipe["prediction"]]),
-        ]
-        paragraphs.append(" ".join(sentences))
+    for (name, *of), of_recipe in by_recipe(runs, config).items():
+        descriptions = [json.loads(Path(run[4]).read_text()) for run in of_recipe]
+        networks.append(of_member(descriptions[0])["architecture"]["name"])
+        found = [Path(of_recipe[0][4]).parents[1] / "auto.yaml"] if of else []
+        paragraphs.append(" ".join([f"{' for '.join([name, *of])}:", *sentences(name, descriptions, config, found)]))
     used = ", ".join(f"{name} {number}" for name, number in methods.versions(SOFTWARE).items())
     paragraphs.append(f"All steps were run by unetflow, a Snakemake workflow ({used}).")
     references = methods.cited(networks)
@@ -45,6 +39,35 @@ def write_methods(runs, config, text, html):
     body = "".join(f"<p>{escape(one)}</p>" for one in paragraphs)
     body += f"<h2>References</h2><ol>{''.join(f'<li>{escape(one)}</li>' for one in references)}</ol>"
     files.write_atomically(html, page("Methods", body, width="46em"))
+
+
+def by_recipe(runs, config):
+    """dict (name,) or, of automatic recipes, (name, data set) -> rows of its runs."""
+    groups = {}
+    for run in runs:
+        name = recipe_of(run[2])
+        automatic = is_auto(completed_recipe(config["models"], name))
+        groups.setdefault((name, run[0]) if automatic else (name,), []).append(run)
+    return groups
+
+
+def of_member(description):
+    """The description of a model, or of one of the networks of an ensemble."""
+    return description | {"architecture": description["architecture"].get("of", description["architecture"])}
+
+
+def sentences(name, descriptions, config, found):
+    """Sentences on a recipe and its trainings. found : path of what `training: auto` found, in a list, or none."""
+    recipe, member = completed_recipe(config["models"], name), of_member(descriptions[0])
+    seeds = sorted({seed for one in descriptions for seed in one.get("seeds", [one["seed"]])})
+    augmentation = config["augmentations"][recipe["augmentation"]]
+    weights = followed(config["weights"][augmentation["weights"]], found, "weights")
+    yield methods.samples(followed(augmentation, found, "augmentation"), weights)
+    parameters = sum(weights.numel() for weights in build(**member["architecture"]).parameters())
+    yield methods.training(member, parameters, seeds)
+    if recipe["ensemble"]:
+        yield "Their probabilities were averaged."
+    yield methods.prediction(config["prediction"][recipe["prediction"]])
 
 
 if __name__ == "__main__":

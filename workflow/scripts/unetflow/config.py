@@ -5,9 +5,9 @@ from glob import glob
 
 import yaml
 
-from . import geometry, packages
 from .errors import InputError
-from .schema import completed, suggestion
+from .recipes import ENTRIES, check_model, check_origin
+from .schema import completed, known
 
 # Which entry names which: section, key in its entries, section that must hold the name.
 REFERENCES = (
@@ -17,26 +17,6 @@ REFERENCES = (
     ("augmentations", "weights", "weights"),
     ("models", "prediction", "prediction"),
 )
-TRAINED = {"network": None, "augmentation": "augmentations", "training": "training"}  # keys of recipes, not of files
-# Kept here, so that reading the configuration need not import torch; a test compares them with the classes.
-FCN_OPTIONS = ("width", "hidden", "norm", "dropout")
-NETWORK_OPTIONS = {
-    "unet": ("width", "depth", "variant", "norm", "dropout", "skips"),
-    "sliding_window": ("window", "width", "hidden", "dropout"),
-    "hypercolumn": ("width", "depth", "norm", "hidden"),
-    "fcn8s": FCN_OPTIONS,
-    "fcn16s": FCN_OPTIONS,
-    "fcn32s": FCN_OPTIONS,
-}
-# How the output lies on the input, by network, from its options.
-GEOMETRIES = {
-    "unet": lambda options: geometry.unet(options.get("depth", 4)),
-    "sliding_window": lambda options: geometry.sliding_window(options.get("window", 95)),
-    "hypercolumn": lambda options: geometry.hypercolumn(options.get("depth", 4)),
-    "fcn8s": lambda options: geometry.fcn(8),
-    "fcn16s": lambda options: geometry.fcn(16),
-    "fcn32s": lambda options: geometry.fcn(32),
-}
 
 
 def presets(name, folder):
@@ -54,9 +34,15 @@ def presets(name, folder):
 
 def checked(config, schema):
     """``config`` with all defaults of ``schema`` filled in. Raises InputError for the first mistake found."""
-    config = completed(config, schema)
+    config = completed(with_auto(config), schema)
     check_references(config)
     return config
+
+
+def with_auto(config):
+    """``config`` with the entries that `training: auto` names, of which a job finds what follows from the data."""
+    added = {section: {"auto": entry} | config.get(section, {}) for section, entry in ENTRIES.items()}
+    return {**config, **added}
 
 
 def check_references(config):
@@ -75,21 +61,6 @@ def check_references(config):
     check_report(config)
     for name in config["models"]:
         check_model(config, name)
-
-
-def check_origin(config, name):
-    """Raise InputError unless a model is either a recipe or a file, with all that belongs to it."""
-    model = config["models"][name]
-    for key, section in TRAINED.items():
-        if model["file"] is not None and key in model:
-            raise InputError(f"config: models/{name} has both file and {key}; a model from a file is trained already")
-        if model["file"] is None and key not in model:
-            raise InputError(
-                f"config: models/{name} lacks the key {key!r}; add it (docs/configuration.md says what it means), or "
-                f"name the file of a trained model"
-            )
-        if section and key in model:
-            known(f"models/{name}/{key}", model[key], config[section])
 
 
 def check_report(config):
@@ -179,58 +150,6 @@ def check_volume(config, volume, model):
 def made_here_or_remote(path):
     """Whether a volume's path can't be looked at before the run: a result of the pipeline's own, or a URL."""
     return path.startswith("results/") or "://" in path
-
-
-def check_model(config, name):
-    """Raise InputError if a model's network can't be built, trained on its samples or applied with its tile."""
-    model = config["models"][name]
-    architecture = architecture_of(model)
-    known(f"models/{name}/network", architecture["name"], NETWORK_OPTIONS)
-    options = {key: value for key, value in architecture.items() if key not in ("name", "in_channels", "classes")}
-    for option in options:
-        known(f"models/{name}/options", option, NETWORK_OPTIONS[architecture["name"]])
-    if "window" in options:
-        known(f"models/{name}/options/window", options["window"], geometry.WINDOWS)
-    layout = GEOMETRIES[architecture["name"]](options)
-    if model["file"] is None:
-        check_samples(config, name, layout)
-    prediction = config["prediction"][model["prediction"]]
-    for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
-        if any(side % layout.stride for side in sides):
-            raise InputError(
-                f"config: prediction/{model['prediction']}/{key} is {prediction[key]}; for models/{name} make y and x "
-                f"of it multiples of {layout.stride}, or tiles would show"
-            )
-
-
-def architecture_of(model):
-    """What `models.build` takes, of a `models` entry."""
-    if model["file"] is not None:
-        return packages.describe(model["file"])["architecture"]
-    return {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]}
-
-
-def check_samples(config, name, layout):
-    """Raise InputError if the samples of a recipe are too small for its network."""
-    model, least = config["models"][name], layout.valid_size(1)
-    size = config["augmentations"][model["augmentation"]]["input"]
-    if size < least:
-        raise InputError(
-            f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
-            f"{least} pixels; enlarge the input or choose a network that sees less"
-        )
-    output = config["training"][model["training"]]["output"]
-    if output and size < output + 2 * layout.context:
-        raise InputError(
-            f"config: training/{model['training']}/output is {output}, but for models/{name} that takes samples of "
-            f"{output + 2 * layout.context} pixels and augmentations/{model['augmentation']}/input is {size}; enlarge "
-            f"the input"
-        )
-
-
-def known(where, name, entries):
-    if name not in entries:
-        raise InputError(f"config: {where} is {name!r}, which doesn't exist; {suggestion(name, entries)}")
 
 
 def gpu_of_jobs(limit):

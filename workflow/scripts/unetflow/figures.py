@@ -35,14 +35,17 @@ def show(axis, image, title, **options):
 
 
 def prediction_figure(slices):
-    """Image, probability and borders (truth green, found magenta) of slices: (name, image, labels or None,
-    probability, segmentation), each [y, x]."""
-    figure, axes = panels(3 * len(slices), 3)
-    for row, (name, image, labels, probability, segmentation) in enumerate(slices):
-        raw, chance, borders = axes[3 * row : 3 * row + 3]
+    """Image, probability, borders (truth green, found magenta) and, where it was kept, spread of slices: (name, image,
+    labels or None, probability, segmentation, spread or None), each [y, x]."""
+    columns = 3 if slices[0][-1] is None else 4
+    figure, axes = panels(columns * len(slices), columns)
+    for row, (name, image, labels, probability, segmentation, spread) in enumerate(slices):
+        raw, chance, borders, *more = axes[columns * row : columns * (row + 1)]
         show(raw, image, f"image {name}")
         show(chance, probability, "probability of object", vmin=0, vmax=1, cmap="viridis")
         show(borders, overlay(image, labels, segmentation), "borders: truth green, found magenta")
+        for axis in more:
+            show(axis, spread, "its spread over views (0 to 0.5)", vmin=0, vmax=0.5, cmap="magma")
     return figure
 
 
@@ -103,6 +106,26 @@ def comparison_figure(summary, runs, published):
             axis.set_title(metric, fontsize=9)
         axis.margins(x=0.1)
     axes[0, 0].invert_yaxis()
+    return figure
+
+
+def calibration_figure(bins):
+    """Three panels: share of objects by probability, share of pixels by probability, share of errors by spread.
+
+    bins : frame with recipe, of ("probability" or "spread"), pixels, mean, share.
+    """
+    figure, (reliable, pixels, wrong) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    reliable.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    for recipe, rows in bins.groupby("recipe", sort=False):
+        chance, spread = (rows[rows["of"] == kind] for kind in ("probability", "spread"))
+        reliable.plot(chance["mean"], chance["share"], ".-", label=recipe)
+        pixels.plot(chance["mean"], chance["pixels"] / chance["pixels"].sum(), ".-")
+        if len(spread):
+            wrong.plot(spread["mean"], spread["share"], ".-")
+    reliable.set(xlabel="probability of object", ylabel="share of objects", xlim=(0, 1), ylim=(0, 1))
+    reliable.legend(frameon=False)
+    pixels.set(xlabel="probability of object", ylabel="share of pixels", xlim=(0, 1), yscale="log")
+    wrong.set(xlabel="spread over views", ylabel="share of wrong pixels", xlim=(0, 0.5), ylim=(0, 1))
     return figure
 
 

@@ -1,6 +1,7 @@
 """Overlap-tile prediction: the same numbers whatever the tile, for arrays and for volumes larger than memory."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from . import symmetries
 from .blocks import read_mirrored
 from .engines import ENGINES, choose
+from .models.ensemble import Ensemble
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (384, 384)
@@ -21,7 +23,11 @@ ENCODINGS = {
 
 
 class Predictor:
-    """A network ready to be applied: float32[class, y', x'] probabilities of one input window [y, x].
+    """A network ready to be applied: float32[channel, y', x'] of one input window [y, x].
+
+    Channels are the probabilities of the classes, means over all views, and with ``spread`` one more: the standard
+    deviation of the probability of being inside an object (class 1) over the views. A view is a symmetry as seen by the
+    network, or by one member of an `Ensemble`.
 
     model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
         put into evaluation mode and runs where its weights are.
@@ -30,50 +36,56 @@ class Predictor:
         processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
     """
 
-    def __init__(self, model, tta=None, precision="float32", engine="torch"):
-        self.model, self.names = model.eval(), list(tta or ["0"])
-        device = next(model.parameters()).device.type
-        self.logits = ENGINES[choose(engine, model, device)](model, precision)
+    def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False):
+        self.model, self.spread = model.eval(), spread
+        kind = ENGINES[choose(engine, model, next(model.parameters()).device.type)]
+        members = model.members if isinstance(model, Ensemble) else [model]
+        self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
         self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
 
     @torch.inference_mode()
     def __call__(self, window):
         image = torch.from_numpy(window.astype(np.float32, order="C"))[None, None]
         image.sub_(self.mean).div_(self.sd)
-        total = self.probability(image, self.names[0])
-        for name in self.names[1:]:
-            total += self.probability(image, name)
-        if len(self.names) > 1:
-            total.div_(len(self.names))
-        return total[0].cpu().numpy()
+        mean = self.probability(image, *self.views[0])
+        squares = torch.zeros_like(mean[1])  # of the distances from the mean, by Welford's recurrence
+        for number, view in enumerate(self.views[1:], 2):
+            seen = self.probability(image, *view)
+            off = seen[1] - mean[1]
+            mean.lerp_(seen, 1 / number)
+            squares.addcmul_(off, seen[1] - mean[1])
+        if self.spread:
+            mean = torch.cat([mean, squares.div_(len(self.views)).sqrt_()[None]])
+        return mean.cpu().numpy()
 
-    def probability(self, image, name):
-        """Softmax float32[n, class, y', x'] of an image seen in the symmetry ``name``, turned back."""
-        return symmetries.undo(name, torch.softmax(self.logits(symmetries.apply(name, image)), dim=1))
+    def probability(self, image, logits, name):
+        """Softmax float32[class, y', x'] of an image seen in the symmetry ``name``, turned back."""
+        return symmetries.undo(name, torch.softmax(logits(symmetries.apply(name, image)), dim=1))[0]
 
 
-def predict(model, image, tile=None, tta=None, precision="float32", engine="torch", border="mirror"):
+def predict(model, image, tile=None, tta=None, precision="float32", engine="torch", border="mirror", spread=False):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
     ----------
-    model, tta, precision, engine : see `Predictor`.
+    model, tta, precision, engine, spread : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
     border : what lies beyond the image: "mirror" (the paper) or "zero", the mean of the data set.
 
     Returns
     -------
-    float32[class, y, x] or [class, z, y, x].
+    float32[class, y, x] or [class, z, y, x], with a channel more for the spread.
 
     Raises ValueError for images of other dimensions and for tiles that would show.
     """
     image = np.asarray(image)
     if image.ndim == 3:
-        return np.stack([predict(model, one, tile, tta, precision, engine, border) for one in image], axis=1)
+        slices = [predict(model, one, tile, tta, precision, engine, border, spread) for one in image]
+        return np.stack(slices, axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
-    tile, predictor = tile or DEFAULT_TILE, Predictor(model, tta, precision, engine)
+    tile, predictor = tile or DEFAULT_TILE, Predictor(model, tta, precision, engine, spread)
     outside = predictor.mean if border == "zero" else None
     window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model), outside)
     return predict_slice(predictor, window, image.shape, tile)
@@ -81,8 +93,8 @@ def predict(model, image, tile=None, tta=None, precision="float32", engine="torc
 
 def predict_as(options, model, image):
     """`predict` as ``options``, a `prediction` entry of the configuration, says."""
-    names = {"tile": "tile", "symmetries": "tta", "precision": "precision", "engine": "engine", "border": "border"}
-    return predict(model, image, **{argument: options[key] for key, argument in names.items()})
+    same = {key: options[key] for key in ("tile", "precision", "engine", "border", "spread")}
+    return predict(model, image, tta=options["symmetries"], **same)
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):

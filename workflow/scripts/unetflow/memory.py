@@ -60,6 +60,16 @@ def network_bytes(model, shape):
     return int(OVERHEAD * ledger.peak) + SCRATCH
 
 
+def training_bytes(model, batch, shape):
+    """Bytes that a training step of ``model`` needs for ``batch`` images of ``shape`` (y, x), weights, their mean, the
+    gradient and the state of AdamW included."""
+    network = ghost(model).train()
+    with Ledger() as ledger:
+        network(torch.empty(batch, 1, *shape, device="meta")).sum().backward()
+    held = 4 * sum(weights.nbytes for weights in network.parameters())
+    return int(OVERHEAD * ledger.peak) + held + SCRATCH
+
+
 def ghost(model):
     """A copy of the network whose tensors have shapes but no data: it computes nothing, in no time."""
     return copy.deepcopy(model).to("meta").eval()
@@ -90,15 +100,20 @@ class Ledger(TorchDispatchMode):
         self.now -= self.alive.pop(key, 0)
 
 
-def buffer_bytes(source, network, block, store):
-    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities."""
+def buffer_bytes(source, network, block, options):
+    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities.
+
+    options : the `prediction` entry.
+    """
     window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
-    return 3 * window + 4 * prod(block) * stored_bytes(network, store) + 8 * network.classes * prod(block[1:])
+    results = 4 * prod(block) * stored_bytes(network, options)
+    return 3 * window + results + 8 * (network.classes + options["spread"]) * prod(block[1:])
 
 
-def stored_bytes(network, store):
+def stored_bytes(network, options):
     """Bytes per voxel of the prediction before compression."""
-    return ENCODINGS[store](np.zeros((network.classes, 1, 1), np.float32)).nbytes
+    one = np.zeros((network.classes + options["spread"], 1, 1), np.float32)
+    return ENCODINGS[options["store"]](one).nbytes
 
 
 def best_tile(model, area, room):

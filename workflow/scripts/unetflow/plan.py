@@ -19,7 +19,7 @@ def lay_out(source, network, options, room):
     fits the memory.
     """
     block = fitting_block(source.shape, options["block"], network.stride)
-    fixed = memory.buffer_bytes(source, network, block, options["store"])
+    fixed = memory.buffer_bytes(source, network, block, options)
     tile = tuple(options["tile"] or memory.best_tile(network, block[1:], room - fixed))
     tile = fitting_tile(block[1:], tile, network.stride)
     grid, window = Grid(source.shape, block), memory.window_shape(network, tile)
@@ -32,7 +32,7 @@ def lay_out(source, network, options, room):
         "files": len(grid),
         "tiles": tiles,
         "bytes_read": source.shape[0] * prod(read_along(grid, tile, network)) * source.dtype.itemsize,
-        "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options["store"]),
+        "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
         "operations": tiles * len(options["symmetries"]) * operations(network, window),
         "share_of_border": round(1 - prod(source.shape) / (tiles * prod(window)), 4),

@@ -69,3 +69,8 @@ def filled(value, schema):
     elif isinstance(value, list):
         value = [filled(item, schema.get("items", {})) for item in value]
     return value
+
+
+def known(where, name, entries):
+    if name not in entries:
+        raise InputError(f"config: {where} is {name!r}, which doesn't exist; {suggestion(name, entries)}")

@@ -11,6 +11,13 @@ from .ngff import create_image, create_plain
 CLASSES = ("background", "object")
 
 
+def channels(options):
+    """Names of what is kept of a prediction by the `prediction` entry ``options``, or None for the class alone."""
+    if options["store"] == "argmax":
+        return None
+    return (*CLASSES, "spread") if options["spread"] else CLASSES
+
+
 class Shards:
     """An array [..., z, y, x] with one file per block, and a journal of the files that are whole.
 
@@ -53,19 +60,20 @@ class Shards:
         return values
 
 
-def prediction_shards(folder, source, network, grid, stored):
+def prediction_shards(folder, source, network, grid, options):
     """The store of a slab in the state folder ``folder``: an OME-Zarr image of the whole volume's shape.
+
+    options : the `prediction` entry.
 
     Only the slab's files will exist in it.
     """
     path = Path(folder, "prediction.zarr")
     if not (path / "0/zarr.json").is_file():
-        dtype = "uint8" if stored == "argmax" else stored
-        shape = source.shape if stored == "argmax" else (network.classes, *source.shape)
-        channels = None if stored == "argmax" else CLASSES
-        create_image(path, shape, dtype, source.voxel_size, source.unit, channels, grid.block)
+        names, dtype = channels(options), "uint8" if options["store"] == "argmax" else options["store"]
+        shape = (len(names), *source.shape) if names else source.shape
+        create_image(path, shape, dtype, source.voxel_size, source.unit, names, grid.block)
     zarr.open_group(path, mode="a").attrs["unetflow"] = {
-        "stored": stored,
+        "stored": options["store"],
         "model": network.description["weights_sha256"],
         "source": source.name,
         "device": next(network.parameters()).device.type,

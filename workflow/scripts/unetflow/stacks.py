@@ -160,6 +160,11 @@ class Prediction:
         height, width = self.shape(name)
         return self.array[1, self.names.index(name), :height, :width]
 
+    def spread(self, name):
+        """Its standard deviation over views, float32[y, x]; None if it was not kept."""
+        height, width = self.shape(name)
+        return self.array[2, self.names.index(name), :height, :width] if self.array.shape[0] > 2 else None
+
     def labels(self, name):
         """Objects, int32[y, x]."""
         height, width = self.shape(name)
@@ -178,8 +183,15 @@ class VolumePrediction:
 
     def foreground(self, start, stop):
         """Probability of being inside an object (class 1), float32[z, y, x] of a window."""
-        window = tuple(map(slice, start, stop))
         if self.meta["stored"] == "argmax":
-            return (self.array[window] == 1).astype(np.float32)
-        values = self.array[(1, *window)].astype(np.float32)
+            return (self.array[tuple(map(slice, start, stop))] == 1).astype(np.float32)
+        return self.channel(1, start, stop)
+
+    def spread(self, start, stop):
+        """Its standard deviation over views, float32[z, y, x] of a window; None if it was not kept."""
+        kept = self.meta["stored"] != "argmax" and self.array.shape[0] > 2
+        return self.channel(2, start, stop) if kept else None
+
+    def channel(self, number, start, stop):
+        values = self.array[(number, *map(slice, start, stop))].astype(np.float32)
         return values / np.float32(255) if self.meta["stored"] == "uint8" else values

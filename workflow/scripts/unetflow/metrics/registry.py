@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from . import ctc, isbi2012, overlap
+from . import calibration, ctc, isbi2012, overlap
 
 
 class Metric(NamedTuple):
@@ -26,4 +26,5 @@ METRICS = {
     "v_info": Metric(isbi2012.v_info, "probability", 1.0),
     "iou": Metric(overlap.iou, "probability", 1.0),
     "dice": Metric(overlap.dice, "probability", 1.0),
+    "ece": Metric(calibration.ece, "probability", 0.0),
 } | {name: Metric(function, "segmentation", 1.0, truth) for name, (function, truth) in ctc.MEASURES.items()}

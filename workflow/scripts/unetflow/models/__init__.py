@@ -1,5 +1,6 @@
 """Networks by name: the U-Net and the methods that its paper compares it with."""
 
+from .ensemble import Ensemble
 from .fcn import FCN8s, FCN16s, FCN32s
 from .hypercolumn import Hypercolumn
 from .sliding_window import SlidingWindow
@@ -18,8 +19,12 @@ MODELS = {
 def build(name, in_channels=1, classes=2, **options):
     """The network called ``name`` with fresh weights; ``options`` are those of its class.
 
+    "ensemble" is ``members`` (a number) networks that are built from the arguments ``of`` (a dict).
+
     Raises ValueError for a name that is not in ``MODELS`` and for options out of range.
     """
+    if name == "ensemble":
+        return Ensemble([build(**options["of"]) for _ in range(options["members"])])
     if name not in MODELS:
         raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
     return MODELS[name](in_channels=in_channels, classes=classes, **options)

@@ -1,0 +1,57 @@
+"""The recipe that follows from the annotated training slices of a fold and from this device."""
+
+import time
+
+import torch
+from unetflow import auto, files, jobs, memory
+from unetflow.fit import Recipe, Training
+from unetflow.models import build
+from unetflow.stacks import Volume, read_split
+
+TIMED = 3  # steps
+
+
+def find_recipe(volume, splits, recipe, fold, labels, device, room):
+    """Write ``recipe`` (YAML, `auto.SECTIONS`), and tell what it follows from and how long training will take.
+
+    labels : "instances" or "binary". room : bytes that training may take.
+    """
+    volume, names = Volume(volume), read_split(splits, fold)["train"]
+    found = auto.statistics([volume.labels(name) for name in names])
+    derived = auto.derive(found, labels, device, room)
+    minutes = derived["training"]["steps"] * seconds_per_step(derived, device) / 60
+    lines = [
+        "The recipe of `training: auto`. Edit it, and the same command trains by it; delete it, and it is made anew.",
+        f"Follows from: {', '.join(f'{key} {value}' for key, value in found.items())}; {device}, {room / 1e9:.1f} GB.",
+        f"Expected here: {minutes:.0f} minutes of training on {device} with {torch.get_num_threads()} threads.",
+    ]
+    for line in lines[1:]:
+        jobs.log.info(line)
+    files.write_atomically(recipe, auto.in_yaml(derived, lines))
+
+
+def seconds_per_step(derived, device):
+    """Seconds of a training step on random data."""
+    recipe, side = Recipe(**derived["training"]), derived["augmentation"]["input"]
+    training = Training(build("unet", **derived["network"]), recipe, 0, device)
+    shape = (recipe.batch, side, side)
+    batch = torch.randn(shape), torch.randint(2, shape, dtype=torch.uint8), torch.ones(shape)
+    training.update(*batch)
+    began = time.perf_counter()
+    for _ in range(TIMED):
+        training.update(*batch)
+    return (time.perf_counter() - began) / TIMED
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        device = jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads)
+        find_recipe(
+            volume=snakemake.input.volume,
+            splits=snakemake.input.splits,
+            recipe=snakemake.output.recipe,
+            fold=snakemake.wildcards.fold,
+            labels=snakemake.params.labels,
+            device=device,
+            room=memory.available(snakemake.resources.get("mem_mb"), device),
+        )

@@ -1,0 +1,116 @@
+"""A recipe from the data: network, samples, length and weights, written as YAML that can be edited.
+
+It follows from the training slices of a fold and from the device. No result is looked at, and no test slice.
+"""
+
+from math import ceil, pi, sqrt
+
+import numpy as np
+import yaml
+from skimage.segmentation import find_boundaries
+
+from . import IGNORE, geometry, memory
+from .errors import InputError
+from .models import build
+from .recipes import DEPTHS
+
+WIDTHS = {"cpu": (16, 8, 4), "cuda": (64, 48, 32, 16, 8, 4)}  # the widest whose training fits the memory is taken
+OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unless images are smaller
+STEPS = {"cpu": (1500, 6000), "cuda": (3000, 20000)}  # least and most
+VISITS = 40  # how often a training sees each annotated pixel, within these limits
+LARGEST_BATCH = 8
+
+
+def statistics(slices):
+    """What the recipe follows from. slices : list of int[y, x] labels, 0 background, 1.. objects, `IGNORE` unknown.
+
+    Returns a dict: slices; side, the longest of an image (pixels); pixels with a known label; objects; diameter, of a
+    disc as large as the object in which half of all object pixels lie, when they are sorted by their object's size, so
+    that fragments don't count for much; touching, whether objects meet.
+    """
+    areas = np.sort(np.concatenate([np.bincount(labels[labels > 0])[1:] for labels in slices]))
+    areas = areas[areas > 0]
+    typical = areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)] if len(areas) else 0
+    return {
+        "slices": len(slices),
+        "side": max(max(labels.shape) for labels in slices),
+        "pixels": sum(int((labels != IGNORE).sum()) for labels in slices),
+        "objects": len(areas),
+        "diameter": round(2 * sqrt(typical / pi), 1),
+        "touching": any(meet(labels) for labels in slices),
+    }
+
+
+def meet(labels):
+    """Whether two objects of int[y, x] have no background between them."""
+    cells = np.maximum(labels, 0)
+    return bool((find_boundaries(cells, mode="inner") & ~find_boundaries(cells > 0, mode="inner")).any())
+
+
+def derive(found, labels_are, device, room):
+    """The recipe, a dict with the keys SECTIONS as the configuration has them under these names.
+
+    found : what `statistics` returns. labels_are : "instances" or "binary". device : "cpu" or "cuda". room : bytes that
+    training may take. Raises InputError if not even the narrowest network fits.
+    """
+    diameter = found["diameter"]
+    depth = next((d for d in DEPTHS if geometry.unet(d).context >= diameter), DEPTHS[-1])
+    layout = geometry.unet(depth)
+    output = min(OUTPUT[device], ceil(found["side"] / layout.stride) * layout.stride)
+    batch = min(LARGEST_BATCH, max(1, round((OUTPUT[device] / output) ** 2)))
+    least, most = STEPS[device]
+    steps = round(VISITS * found["pixels"] / (batch * output**2), -2)
+    return {
+        "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
+        "weights": weights(diameter, found["touching"]) if labels_are == "instances" else {"form": "none"},
+        "augmentation": {
+            "input": layout.valid_size(output + 2 * layout.context),
+            "rotation": 180,
+            "scale": 0.1,
+            "contrast": 0.5,
+            "brightness": 0.5,
+            "noise": 0.2,
+            "elastic": {"form": "grid", "grid": 3, "sigma": float(np.clip(round(diameter / 6), 2, 10))},
+        },
+        "training": {
+            "steps": int(np.clip(steps, least, most)),
+            "batch": batch,
+            "optimizer": "adamw",
+            "learning_rate": 0.001,
+            "weight_decay": 0.0001,
+            "schedule": "cosine",
+            "warmup": 100,
+            "clip": 1,
+            "average": 0.99,
+            "symmetries": True,
+            "precision": "bfloat16",
+            "validate_every": 250,
+            "checkpoint_every": 250,
+        },
+    }
+
+
+def weights(diameter, touching):
+    """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit them."""
+    gap = 1 if not touching or diameter < 20 else 3 if diameter < 50 else 5
+    return {"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5)), "gap": gap}
+
+
+def width(depth, output, batch, device, room):
+    """Channels of the first level: the most whose training fits ``room`` bytes."""
+    for channels in WIDTHS[device]:
+        network = build("unet", depth=depth, width=channels, norm="batch")
+        side = network.geometry.valid_size(output + 2 * network.context)
+        needed = memory.training_bytes(network, batch, (side, side))
+        if needed <= room:
+            return channels
+    raise InputError(
+        f"{max(room, 0) / 1e6:.0f} MB are left for training, but the narrowest network needs {needed / 1e6:.0f} MB; "
+        f"raise the memory limit"
+    )
+
+
+def in_yaml(recipe, comments):
+    """A recipe as text, with ``comments`` (lines) above."""
+    head = "".join(f"# {line}\n" for line in comments)
+    return head + yaml.safe_dump(recipe, sort_keys=False, default_flow_style=None)
