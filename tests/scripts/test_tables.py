@@ -128,7 +128,7 @@ def test_tables_of_the_paper(study):
 def test_costs(tmp_path):
     (tmp_path / "p.json").write_text('{"seconds": 2.0, "parameters": 7, "device": "cpu"}')
     (tmp_path / "runtime.csv").write_text("rule,model,wall_s\ntrain,u,10\ntrain,u-seed1,20\npredict,u,5\n")
-    collect_speed({"u": tmp_path / "p.json"}, tmp_path / "runtime.csv", tmp_path / "speed.csv", {"u": 8})
+    collect_speed({"u": tmp_path / "p.json"}, tmp_path / "runtime.csv", tmp_path / "speed.csv", {"u": 8}, {"u": []})
     row = pd.read_csv(tmp_path / "speed.csv").iloc[0]
     assert (row["model"], row["seconds"], row["views"], row["training_s"], row["trained"]) == ("u", 2.0, 8, 15.0, 2)
 

@@ -25,7 +25,7 @@ def test_metrics_are_tidy(finished):
     slices = table[table["dataset"] == "tiny_em"]
     assert (
         set(slices["metric"])
-        == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice"}
+        == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice", "ece"}
         <= set(METRICS)
     )
     split = json.loads((finished.folder / "results/tiny_em/splits.json").read_text())["0"]
@@ -40,8 +40,8 @@ def test_metrics_are_tidy(finished):
 def test_runtime_names_every_measured_job(finished):
     table = pd.read_csv(finished.folder / "results/runtime.csv")
     assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
-    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 2, "predict": 2, "segment": 2, "evaluate": 2}
-    jobs |= {"choose_segmentation": 2, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
+    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 3, "predict": 3, "segment": 3, "evaluate": 3}
+    jobs |= {"choose_segmentation": 3, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
     assert table["rule"].value_counts().to_dict() == jobs
     assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
 
@@ -49,8 +49,8 @@ def test_runtime_names_every_measured_job(finished):
 def test_table_1_has_the_paper_and_us(finished):
     table = pd.read_csv(finished.folder / "results/report/table1_em.csv")
     assert list(table.columns) == ["name", "warping_error", "rand_error", "pixel_error", "protocol", "source"]
-    assert table["name"][1:].tolist() == ["unetflow summed (tiny_em)", "unetflow tiny (tiny_em)"]
-    assert table["source"].tolist() == ["reported", "measured", "measured"]
+    assert table["name"][1:].tolist() == [f"unetflow {name} (tiny_em)" for name in ("several", "summed", "tiny")]
+    assert table["source"].tolist() == ["reported", *["measured"] * 3]
     assert table.loc[0, ["warping_error", "rand_error", "pixel_error"]].tolist() == [0.000353, 0.0382, 0.0611]
     assert "not comparable" in table.loc[1, "protocol"]
 
@@ -60,24 +60,26 @@ def test_recipes_are_compared(finished):
     table2 = pd.read_csv(report / "table2_ctc.csv")
     assert list(table2.columns) == ["name", "phc_u373", "dic_hela", "protocol", "source"]
     ablation = pd.read_csv(report / "ablation.csv").query("dataset == 'tiny_em' and metric == 'iou'")
-    assert ablation["model"].tolist() == ["tiny", "summed"] and ablation["n"].fillna(0).tolist() == [0, 1]
+    assert ablation["model"].tolist() == ["tiny", "several", "summed"] and ablation["n"].fillna(0).tolist() == [0, 1, 1]
     assert ablation["difference"].iloc[1] == pytest.approx(ablation["mean"].iloc[1] - ablation["mean"].iloc[0])
     targets = pd.read_csv(report / "targets.csv")
     assert targets["verdict"].tolist() == ["open", "open"], "one fold decides nothing"
     speed = pd.read_csv(report / "speed.csv").set_index("model")
     assert speed.loc["summed", "parameters"] < speed.loc["tiny", "parameters"]
     assert (speed[["seconds", "peak_mb", "gflop", "training_s"]] > 0).all(axis=None)
+    assert speed["trained"].to_dict() == {"tiny": 2, "summed": 1, "several": 2}
+    assert speed.loc["several", "gflop"] == pytest.approx(2 * speed.loc["tiny", "gflop"])
 
 
 def test_tiles_dont_show(finished):
     table = pd.read_csv(finished.folder / "results/report/tiling_check.csv")
-    assert len(table) == 6 and (table["max_difference"] < 1e-5).all()
+    assert len(table) == 9 and (table["max_difference"] < 1e-5).all()
 
 
 def test_stores(finished):
     folder = finished.folder / "results/tiny_em/0/tiny"
     prediction = zarr.open_group(folder / "prediction.zarr", mode="r")
-    assert prediction["0"].shape == (2, 3, 72, 72) and prediction["0"].dtype == "float32"
+    assert prediction["0"].shape == (3, 3, 72, 72) and prediction["0"].dtype == "float32"
     assert prediction.attrs["ome"]["multiscales"][0]["axes"][1]["unit"] == "nanometer"
     assert zarr.open_group(folder / "segmentation.zarr", mode="r")["0"].dtype == "int32"
     assert (folder / "model.safetensors").is_file() and (folder / "best.safetensors").is_file()
@@ -172,22 +174,22 @@ def test_a_package_predicts_what_its_model_does(finished, tmp_path):
 
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}
 AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", "plot_prediction", *FROM_METRICS}
-AFTER_EVALUATE |= {"write_provenance"}
+AFTER_EVALUATE |= {"write_provenance", "collect_calibration", "plot_calibration"}
 OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
 AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction", "plot_methods"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
-AFTER_TRAIN = AFTER_PREDICT | {"train", "check_tiling", "collect_tiling", "plot_training", "write_methods"}
+AFTER_TRAIN = AFTER_PREDICT | {"train", "ensemble", "check_tiling", "collect_tiling", "plot_training", "write_methods"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
 PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
-PICTURES |= {"plot_comparison", "plot_methods"}
+PICTURES |= {"plot_comparison", "plot_methods", "plot_calibration"}
 VOLUME = {"plan_volume", "measure_speed", "predict_slab", "stitch", *OF_OBJECTS}
 VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", "write_provenance", *FROM_METRICS}
 
 CHANGES = {
     "metrics": ({"metrics": {"em": ["iou"]}}, AFTER_EVALUATE),
-    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "chosen": {"min_size": 3}}},
+    "segmentation": ({"segmentation": {"em": {"min_size": 3}, "tiny_chosen": {"min_size": 3}}},
         AFTER_SEGMENT | {"write_methods"}),
     "prediction": ({"prediction": {"tiny": {"symmetries": ["0"]}}}, AFTER_PREDICT | {"plan_volume", "measure_speed",
         "profile_model", "write_methods"}),
@@ -327,7 +329,8 @@ def test_pages_of_the_report_are_accessible(finished):
 def test_the_run_is_summed_up(finished):
     note = json.loads((finished.folder / "results/run.json").read_text())
     assert note["status"] == "finished" and note["report"] == "results/report.html"
-    assert note["models"] == [f"results/tiny_em/0/{name}/model.safetensors" for name in ("summed", "tiny")]
+    names = ("several", "summed", "tiny", "tiny-seed1")
+    assert note["models"] == [f"results/tiny_em/0/{name}/model.safetensors" for name in names]
     assert note["jobs"] == len(pd.read_csv(finished.folder / "results/runtime.csv")) > 10
     assert note["peak_rss_mb"] > 0 and {row["metric"] for row in note["metrics"]} >= {"iou", "rand_error"}
     assert all(Path(path).is_file() for path in note["log"])
@@ -387,7 +390,7 @@ def test_another_workflow_can_use_it_as_a_module(tmp_path):
     command = [Path(sys.executable).with_name("snakemake"), "--resources", "gpu=0", "--cores", "1"]
     planned = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert planned.returncode == 0, planned.stderr[-3000:]
-    assert re.search(r"^unetflow_train +2$", planned.stdout, re.M), planned.stdout[-3000:]
+    assert re.search(r"^unetflow_train +3$", planned.stdout, re.M), planned.stdout[-3000:]
     made = "results/tiny_em/0/targets/paper.zarr"
     done = subprocess.run([*command, made], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and (tmp_path / made).is_dir(), done.stderr[-3000:]

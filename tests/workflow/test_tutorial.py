@@ -66,9 +66,9 @@ def test_every_command_works(followed):
     assert (folder / "results/report.html").is_file()
     table = pd.read_csv(folder / "results/metrics.csv").query("image == 'all' and metric == 'seg'")
     assert table["value"].iloc[0] > 0.3, "the network learned something"
-    objects = zarr.open_group(folder / "results/volumes/all_of_mine/small/segmentation.zarr", mode="r")["0"]
+    objects = zarr.open_group(folder / "results/volumes/all_of_mine/auto/segmentation.zarr", mode="r")["0"]
     assert objects.shape == (10, 256, 256) and (np.max(objects[6:], axis=(1, 2)) > 0).all()
-    assert (folder / "results/volumes/all_of_mine/small/segmentation.ome.tif").is_file()
+    assert (folder / "results/volumes/all_of_mine/auto/segmentation.ome.tif").is_file()
 
 
 def test_the_check_is_as_shown(followed):
@@ -82,4 +82,4 @@ def test_the_check_is_as_shown(followed):
 def test_the_viewer_offers_what_was_predicted(followed):
     _, printed = followed
     page = next(text for command, text in printed.items() if "snakemake view" in command)
-    assert "all_of_mine, small" in page and "mine, fold 0, small" in page
+    assert "all_of_mine, auto" in page and "mine, fold 0, auto" in page

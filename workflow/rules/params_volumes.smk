@@ -46,6 +46,14 @@ def segmentation_of_volume(wildcards):
     return config["segmentation"][config["volumes"][wildcards.volume]["segmentation"]]
 
 
+def choice_for_volume(wildcards):
+    """The file that holds the options of segmentation, if they were chosen where the model was trained; a list."""
+    if not segmentation_of_volume(wildcards)["choose"]:
+        return []
+    dataset, fold = training_for_volume(wildcards)
+    return [f"results/{dataset}/{fold}/{wildcards.model}/segmentation.json"]
+
+
 def dimensions_of_objects(wildcards):
     return segmentation_of_volume(wildcards)["dimensions"]
 

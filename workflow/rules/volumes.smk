@@ -59,6 +59,7 @@ rule segment_volume:
     """Objects of a volume, joined across its blocks."""
     input:
         prediction="results/volumes/{volume}/{model}/prediction.zarr",
+        chosen=choice_for_volume,
     output:
         segmentation=directory("results/volumes/{volume}/{model}/segmentation.zarr"),
     log:

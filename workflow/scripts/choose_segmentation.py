@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import pandas as pd
 from unetflow import files, jobs, modelfile
 from unetflow.inference import predict_as
 from unetflow.metrics import ctc
-from unetflow.objects import segment, slice_options
+from unetflow.objects import pieces, slice_options, tidied
 from unetflow.stacks import Volume, read_split
 
 
@@ -35,9 +36,16 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     probabilities = [predict_as(prediction, network, volume.image(name))[1] for name in names]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
     candidates = list(combinations(options["choose"]["among"]))
+
+    @lru_cache(maxsize=2)  # candidates that differ in the rest follow one another
+    def cut(**how):
+        return [pieces(p, **how) for p in probabilities]
+
     rows, progress = [], jobs.Progress(len(candidates), "trial")
     for number, candidate in enumerate(candidates, 1):
-        found = [segment(p, **slice_options(options | candidate)) for p in probabilities]
+        how = slice_options(options | candidate)
+        rest = {key: how.pop(key) for key in ("min_size", "grow") if key in how}
+        found = [tidied(labels, **rest) for labels in cut(**how)]
         rows.append(candidate | {"score": function(first, found, *others)})
         progress(number)
     table = pd.DataFrame(rows)

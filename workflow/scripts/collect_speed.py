@@ -10,18 +10,20 @@ from unetflow.names import recipe_of
 COLUMNS = ["model", "seconds", "views", "peak_mb", "gflop", "parameters", "training_s", "trained", "device", "threads"]
 
 
-def collect_speed(profiles, runtime, table, views):
+def collect_speed(profiles, runtime, table, views, members):
     """Write ``table``, a row per recipe.
 
     seconds, peak_mb : to predict one 512 x 512 image in ``views`` symmetries. gflop : arithmetic of one view of it.
-    training_s : mean wall time of a training, of which there were ``trained``.
+    training_s : mean wall time of a training, of which there were ``trained``; of an ensemble, those of its members.
 
-    profiles : dict recipe -> path of its profile. views : dict recipe -> number of symmetries.
+    profiles : dict recipe -> path of its profile. views : dict recipe -> number of symmetries. members : dict recipe ->
+    models of the ensemble; empty if it is none.
     """
     times = pd.read_csv(runtime).query("rule == 'train'")
     rows = []
     for model, profile in profiles.items():
-        trained = times[times["model"].map(recipe_of) == model]["wall_s"]
+        own = times["model"].map(recipe_of) == model
+        trained = times[times["model"].isin(members[model]) if members[model] else own]["wall_s"]
         row = {"model": model, "views": views[model], "training_s": trained.mean(), "trained": len(trained)}
         rows.append(json.loads(Path(profile).read_text()) | row)
     pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)
@@ -34,4 +36,5 @@ if __name__ == "__main__":
             runtime=snakemake.input.runtime,
             table=snakemake.output.table,
             views=snakemake.params.views,
+            members=snakemake.params.members,
         )

@@ -1,5 +1,8 @@
 """Objects of a volume from its probabilities, joined across the blocks."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import zarr
 from unetflow import files, jobs, ngff
@@ -47,10 +50,11 @@ def segment_volume(prediction, segmentation, options, workers, key):
 
 if __name__ == "__main__":
     with jobs.job(snakemake):
+        chosen = json.loads(Path(snakemake.input.chosen[0]).read_text()) if snakemake.input.chosen else {}
         segment_volume(
             prediction=snakemake.input.prediction,
             segmentation=snakemake.output.segmentation,
-            options=snakemake.params.segmentation,
+            options=snakemake.params.segmentation | chosen,
             workers=snakemake.threads,
             key=snakemake.params.code,
         )

@@ -124,20 +124,25 @@ def check_volumes(config):
                         f"config: runs apply {model} to the volume {volume} both from {wanted[volume, model]} and from "
                         f"{training}; keep one, or give the recipe two names"
                     )
-    for volume, model in wanted:
-        check_volume(config, volume, model)
+    for (volume, model), (dataset, *_) in wanted.items():
+        check_volume(config, volume, model, dataset)
 
 
-def check_volume(config, volume, model):
-    """Raise InputError if a local volume isn't there, or if something that only data sets have is asked of it."""
+def check_volume(config, volume, model, dataset):
+    """Raise InputError if a local volume isn't there, or if something that only data sets have is asked of it.
+
+    dataset : name of the data set that the model is trained on, or None.
+    """
     entry = config["volumes"][volume]
     for key, part in (("path", entry), ("truth/path", entry["truth"])):
         if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
             raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
-    if config["segmentation"][entry["segmentation"]]["choose"]:
+    trained_with = config["datasets"][dataset]["segmentation"] if dataset else None
+    if config["segmentation"][entry["segmentation"]]["choose"] and entry["segmentation"] != trained_with:
         raise InputError(
             f"config: segmentation/{entry['segmentation']}/choose needs labelled slices to choose on, but the volume "
-            f"{volume} uses that entry; give the volume one with fixed values"
+            f"{volume} uses that entry and the data set of {model} doesn't; give both the same, or the volume one with "
+            f"fixed values"
         )
     prediction = config["models"][model]["prediction"]
     if config["prediction"][prediction]["border"] != "mirror":

@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from .errors import InputError
-from .recipes import ENTRIES
-from .schema import completed
+from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS
+from .schema import completed, known
 
 # The sections of such a file, and those of the configuration whose entries they complete.
 SECTIONS = {"network": None, "weights": "weights", "augmentation": "augmentations", "training": "training"}
@@ -36,7 +36,7 @@ def read(path):
     missing = [key for key in SECTIONS if not isinstance(recipe, dict) or not isinstance(recipe.get(key), dict)]
     if missing:
         raise InputError(
-            f"{path} lacks the section {missing[0]!r}; correct the file, or delete it to have it made anew"
+            f"{path} lacks the section {missing[0]!r}; correct it, or delete the file to have it made anew"
         )
     return recipe
 
@@ -44,10 +44,12 @@ def read(path):
 def check(path, schema):
     """Raise InputError if the recipe in ``path`` has what the ``schema`` of the configuration forbids."""
     recipe = read(path)
-    for section, of in SECTIONS.items():
-        if of:
-            part = {"properties": {of: schema["properties"][of]}, "$defs": schema["$defs"]}
-            try:
+    try:
+        for option in recipe["network"]:
+            known("network", option, NETWORK_OPTIONS[AUTO["network"]])
+        for section, of in SECTIONS.items():
+            if of:
+                part = {"properties": {of: schema["properties"][of]}, "$defs": schema["$defs"]}
                 completed({of: {"auto": ENTRIES[of] | recipe[section]}}, part)
-            except InputError as error:
-                raise InputError(f"{path}: {error}") from error
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).removeprefix('config: ')}") from error

@@ -18,17 +18,24 @@ def segment(probability, threshold=0.5, connectivity=1, min_size=0, fill_holes=F
     without merging, to take back the gap that `unetflow.weights.separate_touching` puts between them.
     seed_threshold : objects are flooded from the components of what exceeds it, instead.
     """
+    return tidied(pieces(probability, threshold, connectivity, fill_holes, seed_threshold), min_size, grow)
+
+
+def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None):
+    """The first half of `segment`: components or flooded regions int[y, x], numbered from 1."""
     neighbours = neighbourhood(2, connectivity)[1]
     foreground = probability > threshold
     if fill_holes:
         foreground = binary_fill_holes(foreground, neighbourhood(2, opposite(2, connectivity))[1])
     if seed_threshold is None:
-        labels, count = components(foreground, neighbours)
-    else:
-        seeds, count = components((probability > seed_threshold) & foreground, neighbours)
-        labels = watershed(-probability, seeds, neighbours, mask=foreground)
-    number = renumbering(np.bincount(labels.ravel(), minlength=count + 1), min_size)
-    labels = number[labels].astype(np.int32)
+        return components(foreground, neighbours)[0]
+    seeds, _ = components((probability > seed_threshold) & foreground, neighbours)
+    return watershed(-probability, seeds, neighbours, mask=foreground)
+
+
+def tidied(labels, min_size=0, grow=0):
+    """The second half of `segment`: ``labels`` int[y, x] without small objects, renumbered and grown; int32[y, x]."""
+    labels = renumbering(np.bincount(labels.ravel()), min_size)[labels].astype(np.int32)
     return expand_labels(labels, grow) if grow else labels
 
 

@@ -33,7 +33,7 @@ AUTO = {"network": "unet", "augmentation": "auto"}
 ENTRIES = {
     "weights": {"form": "none"},
     "augmentations": {"weights": "auto", "samples": 512, "samples_per_chunk": 64},
-    "training": {"steps": 1},
+    "training": {"steps": 1},  # what is not said here has the schema's default
 }
 
 

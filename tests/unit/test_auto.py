@@ -1,0 +1,149 @@
+"""Recipes that follow from the data: what they follow from, that every one of them can be trained, and their files."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from find_recipe import find_recipe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unetflow import IGNORE, auto, found, memory, models
+from unetflow.augment import draw, sample
+from unetflow.errors import InputError
+from unetflow.fit import Recipe, Training
+from unetflow.weights import separate_touching, weight_map
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+PLENTY = 2**36
+
+
+def squares(side, size, gap, count):
+    """int32[size, size] with ``count`` squares in a row."""
+    labels = np.zeros((size, size), np.int32)
+    for k in range(count):
+        left = 2 + k * (side + gap)
+        labels[2 : 2 + side, left : left + side] = k + 1
+    return labels
+
+
+def test_what_a_recipe_follows_from():
+    apart, touching = squares(10, 64, 2, 3), squares(10, 64, 0, 3)
+    touching[40:] = IGNORE
+    seen = auto.statistics([apart, touching])
+    assert seen == {"slices": 2, "side": 64, "pixels": 64 * 104, "objects": 6, "diameter": 11.3, "touching": True}
+    assert not auto.statistics([apart])["touching"]
+    fragments = squares(20, 64, 2, 1)
+    fragments[50, ::2] = np.arange(2, 34)
+    assert auto.statistics([fragments])["diameter"] == 22.6, "pixels decide, not the number of objects"
+    assert auto.statistics([np.zeros((9, 9), np.int32)])["diameter"] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(0, 400), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
+    st.sampled_from(["instances", "binary"]), st.sampled_from(["cpu", "cuda"]),
+)  # fmt: skip
+def test_every_recipe_is_allowed_and_fits_together(diameter, side, pixels, touching, labels, device):
+    seen = {"diameter": diameter, "side": side, "pixels": pixels, "touching": touching}
+    recipe = auto.derive(seen, labels, device, PLENTY)
+    layout = models.build("unet", **recipe["network"]).geometry
+    size = recipe["augmentation"]["input"]
+    assert layout.valid_size(size) == size and size - 2 * layout.context >= min(side, auto.OUTPUT[device])
+    assert layout.context >= diameter or recipe["network"]["depth"] == 5
+    least, most = auto.STEPS[device]
+    assert least <= recipe["training"]["steps"] <= most and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
+    assert recipe["weights"].get("gap", 0) <= max(1, diameter / 5)
+
+
+def test_less_memory_makes_it_narrower_until_nothing_fits():
+    seen = {"diameter": 50, "side": 512, "pixels": 10**6, "touching": True}
+    widths = [auto.derive(seen, "instances", "cuda", room)["network"]["width"] for room in (2**36, 2**31, 2**30)]
+    assert widths[0] == 64 > widths[1] > widths[2]
+    with pytest.raises(InputError, match=r"MB are left for training, but the narrowest network needs \d+ MB"):
+        auto.derive(seen, "instances", "cpu", 10**6)
+
+
+def test_memory_of_a_step_is_not_underestimated():
+    """Against what PyTorch itself holds for the backward pass: every tensor that is saved, and the gradients."""
+    network, image = models.build("unet", width=4, depth=2), torch.zeros(2, 1, 60, 60)
+    saved = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: saved.setdefault(t.data_ptr(), t.nbytes) and t, lambda t: t
+    ):
+        network.train()(image)
+    assert memory.training_bytes(network, 2, (60, 60)) - memory.SCRATCH > sum(saved.values())
+
+
+def written(folder, **changes):
+    recipe = auto.derive({"diameter": 9.0, "side": 40, "pixels": 5000, "touching": True}, "instances", "cpu", PLENTY)
+    path = folder / "auto.yaml"
+    path.write_text(auto.in_yaml({**recipe, **changes}, ["told"]))
+    return path, recipe
+
+
+def test_what_is_written_is_read_again_and_can_be_trained(tmp_path):
+    path, recipe = written(tmp_path)
+    assert path.read_text().startswith("# told\n") and found.read(path) == recipe
+    found.check(path, SCHEMA)
+    assert found.followed({"steps": 1, "keep": "last"}, [str(path)], "training") == recipe["training"] | {
+        "keep": "last"
+    }
+    assert found.followed({"steps": 1}, [], "training") == {"steps": 1}
+    unet = {"name": "unet", "in_channels": 1, "classes": 2}
+    assert found.architecture_found(unet, [path]) == unet | recipe["network"]
+    several = found.architecture_found({"name": "ensemble", "members": 2, "of": unet}, [path])
+    assert several["of"] == unet | recipe["network"] and "width" not in several
+
+    labels = squares(9, 40, 0, 3)
+    parted = separate_touching(labels, recipe["weights"].pop("gap"))
+    weight = weight_map(parted, **recipe["weights"])
+    options = {"mirror": True, "border": "mirror"} | recipe["augmentation"]
+    drawn = draw(np.random.default_rng(0), options, weight > 0)
+    arrays = sample(
+        drawn, options, np.random.default_rng(0).normal(size=labels.shape), (parted > 0).astype(np.uint8), weight
+    )
+    training = Training(models.build("unet", **recipe["network"]), Recipe(**recipe["training"]), 0, "cpu")
+    assert np.isfinite(training.update(*(torch.from_numpy(a)[None] for a in arrays)))
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("network: [", r"auto.yaml is no YAML any more"),
+        ("network: {}", r"auto.yaml lacks the section 'weights'; correct it, or delete the file"),
+        ("{}", r"lacks the section 'network'"),
+    ],
+)
+def test_a_spoiled_file_is_refused(tmp_path, text, said):
+    (tmp_path / "auto.yaml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        found.read(tmp_path / "auto.yaml")
+
+
+def test_a_key_that_is_edited_wrongly_is_named(tmp_path):
+    path, _ = written(tmp_path, training={"step": 5})
+    with pytest.raises(InputError, match=r"auto.yaml: training/auto has an unknown key 'step'; did you mean"):
+        found.check(path, SCHEMA)
+    path, _ = written(tmp_path, network={"widht": 5})
+    with pytest.raises(InputError, match=r"auto.yaml: network is 'widht', which doesn't exist; did you mean 'width'"):
+        found.check(path, SCHEMA)
+
+
+def test_the_job_looks_at_training_slices_only_and_tells_the_time(tmp_path, monkeypatch, caplog):
+    import find_recipe as script
+
+    labels = {"a": squares(10, 64, 0, 3), "b": squares(30, 64, 0, 1)}
+
+    class OfTwo:
+        def __init__(self, path):
+            self.labels = labels.__getitem__
+
+    monkeypatch.setattr(script, "Volume", OfTwo)
+    monkeypatch.setattr(script, "read_split", lambda path, fold: {"train": ["a"], "test": ["b"]})
+    monkeypatch.setattr(script, "seconds_per_step", lambda derived, device: 0.1)
+    with caplog.at_level("INFO", "unetflow"):
+        find_recipe("v", "s", tmp_path / "auto.yaml", "0", "instances", "cpu", PLENTY)
+    text = (tmp_path / "auto.yaml").read_text()
+    assert "diameter 11.3" in text and "touching True" in text and "minutes of training on cpu" in caplog.text
+    assert found.read(tmp_path / "auto.yaml")["network"]["depth"] == 2
