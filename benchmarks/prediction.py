@@ -23,7 +23,7 @@ SIZE, SLICES = 2048, 4
 PATCH = (512, 512)  # pixels (y, x) of the peers' windows
 ARCHITECTURE = {"name": "unet", "width": 16, "depth": 4}
 COMPARED = {"unet": {"width": 16}, "hypercolumn": {"width": 16}, "fcn8s": {"width": 16}, "sliding_window": {}}
-OPTIONS = {"tile": None, "block": [8, 1024, 1024], "symmetries": ["0"], "store": "float16"}
+OPTIONS = {"tile": None, "block": [8, 1024, 1024], "symmetries": ["0"], "store": "float16", "spread": False}
 
 
 def rows(seconds):

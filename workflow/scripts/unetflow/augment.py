@@ -86,12 +86,17 @@ def sample(drawn, options, image, target, weight):
     """
     shape = (options["input"], options["input"])
     at = coordinates(shape, drawn, displacement(shape, drawn, options["elastic"]))
-    grey = vary_grey(warp(image.astype(np.float32), at, cv2.INTER_CUBIC), drawn)
-    weight = np.maximum(warp(weight.astype(np.float32), at, cv2.INTER_LINEAR), 0)
+    grey, target, weight = warp(
+        at,
+        (image.astype(np.float32), cv2.INTER_CUBIC),
+        (target, cv2.INTER_NEAREST),
+        (weight.astype(np.float32), cv2.INTER_LINEAR),
+    )
+    grey, weight = vary_grey(grey, drawn), np.maximum(weight, 0)
     if options["border"] == "zero":
         inside = np.logical_and.reduce([(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape)])
         grey, weight = (np.where(inside, a, np.float32(0)) for a in (grey, weight))
-    return grey, warp(target, at, cv2.INTER_NEAREST), weight
+    return grey, target, weight
 
 
 def displacement(shape, drawn, elastic):
@@ -108,25 +113,30 @@ def coordinates(shape, drawn, offset):
 
     The elastic ``offset`` is added after the affine part, in pixels of the source image.
     """
-    y, x = np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij")
+    y, x = (np.arange(n) - n // 2 for n in shape)
     if drawn["mirror"]:
         x = -x
     angle = np.deg2rad(drawn["angle"])
     cos, sin = (f(angle) / drawn["scale"] for f in (np.cos, np.sin))
-    turned = np.stack([cos * y - sin * x, sin * y + cos * x])
-    return (turned + offset + np.reshape(drawn["centre"], (2, 1, 1))).astype(np.float32)
+    at = np.empty((2, *shape), np.float32)
+    for axis, (of_row, of_column) in enumerate([(cos * y, -sin * x), (sin * y, cos * x)]):
+        rows = (of_row + drawn["centre"][axis]).astype(np.float32)
+        np.add(rows[:, None], of_column.astype(np.float32), out=at[axis])
+    return np.add(at, offset, out=at)
 
 
-def warp(image, at, interpolation):
-    """``image[y, x]`` at the positions ``at`` (float32[2, y, x]), mirrored beyond its borders.
+def warp(at, *images):
+    """Every one of ``images``, pairs (array[y, x] of one shape, interpolation of OpenCV), at the positions ``at``
+    (float32[2, y, x]), mirrored beyond the borders; a list.
 
     Only the window that is needed is handed to OpenCV, whose own images must be smaller than 32768 pixels.
     """
     low = np.floor(at.min(axis=(1, 2))).astype(int) - 2
     high = np.ceil(at.max(axis=(1, 2))).astype(int) + 3
-    rows, columns = (mirror_index(a, b - a, size) for a, b, size in zip(low, high, image.shape))
-    local = at - low[:, None, None].astype(np.float32)
-    return cv2.remap(image[np.ix_(rows, columns)], local[1], local[0], interpolation, borderMode=cv2.BORDER_REFLECT_101)
+    rows, columns = (mirror_index(a, b - a, size) for a, b, size in zip(low, high, images[0][0].shape))
+    y, x = at - low[:, None, None].astype(np.float32)
+    windows = [(image.take(rows, axis=0).take(columns, axis=1), kind) for image, kind in images]
+    return [cv2.remap(window, x, y, kind, borderMode=cv2.BORDER_REFLECT_101) for window, kind in windows]
 
 
 def vary_grey(image, drawn):
