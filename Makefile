@@ -35,7 +35,7 @@ test-slurm: $(VENV)/.stamp  ## on a real SLURM of two nodes on this machine, whi
 	@$(BIN)/python -m pytest -n 0 -s -m slurm tests/cluster $(ARGS)
 
 bench: $(VENV)/.stamp  ## side by side with what users would pick instead
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
 
 bench-scale: $(VENV)/.stamp  ## how prediction grows with volume and slabs, and what planning many of them takes
 	@$(BIN)/python benchmarks/scale.py $(ARGS)

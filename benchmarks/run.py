@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "workflow/scripts")]
 
+import augmentation  # noqa: E402
 import prediction  # noqa: E402
 from unetflow import models  # noqa: E402
 from unetflow.metrics import isbi2012  # noqa: E402
@@ -119,8 +120,9 @@ def warping_rows():
 
 def main():
     thrice, rows = partial(in_turn, rounds=3), []
-    parts = weight_map_rows(), pixel_classifier_rows(), prediction.rows(thrice), prediction.engine_rows(thrice)
-    for name, ours, peer, peer_name, unit in chain(*parts, warping_rows()):
+    parts = weight_map_rows(), augmentation.rows(in_turn), pixel_classifier_rows()
+    networks = prediction.rows(thrice), prediction.engine_rows(thrice)
+    for name, ours, peer, peer_name, unit in chain(*parts, *networks, warping_rows()):
         rows.append((name, ours, peer, peer_name, peer / ours, unit))
         print(f"{name}: {ours:.3g} {unit}, {peer_name}: {peer:.3g}; {peer / ours:.3g} times as much", flush=True)
     (FOLDER.parent / "results").mkdir(exist_ok=True)
