@@ -49,7 +49,7 @@ def test_the_configurations_here_are_valid(files):
     complete = checked(config, SCHEMA)
     assert complete["datasets"]["isbi2012"]["path"] is None
     assert complete["training"]["paper"]["momentum"] == 0.99
-    assert complete["runs"][0]["seeds"] == [0]
+    assert complete["runs"][0]["seeds"][0] == 0
 
 
 def test_a_preset_comes_after_what_it_rests_on():

@@ -8,7 +8,7 @@ import torch
 from unetflow import IGNORE, fit, models, synthetic
 from unetflow.fit import Recipe, Training, largest_valid, learning_rate
 from unetflow.inference import predict
-from unetflow.losses import balanced_sample, weighted_cross_entropy
+from unetflow.losses import balanced_sample, cross_entropy_and_dice, weighted_cross_entropy
 from unetflow.models.network import centre_crop
 from unetflow.weights import separate_touching, weight_map
 
@@ -238,6 +238,23 @@ def test_loss_is_the_weighted_mean_of_log_probabilities():
             total -= weight[n, y, x] * math.log(p[target[n, y, x]] / p.sum())
     ours = weighted_cross_entropy(logits, torch.from_numpy(target), torch.from_numpy(weight))
     assert ours.item() == pytest.approx(total / weight.sum(), rel=1e-5)
+
+
+def test_the_dice_term_is_that_of_known_pixels():
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(2, 2, 5, 4)))
+    target, weight = rng.integers(0, 2, (2, 5, 4)).astype(np.uint8), rng.random((2, 5, 4))
+    weight[0, 0] = 0
+    target[0, 0] = 255  # unknown pixels may hold anything
+    known = weight > 0
+    p, t = torch.softmax(logits, 1)[:, 1].numpy()[known], target[known]
+    dice = (2 * (p * t).sum() + 1) / ((p**2).sum() + t.sum() + 1)
+    arguments = logits, torch.from_numpy(target), torch.from_numpy(weight)
+    ours = cross_entropy_and_dice(*arguments) - weighted_cross_entropy(*arguments)
+    assert ours.item() == pytest.approx(1 - dice, rel=1e-5)
+    certain = torch.stack([1 - torch.from_numpy(target).float(), torch.from_numpy(target).float()], dim=1) * 80 - 40
+    certain[0, :, 0] = 0
+    assert cross_entropy_and_dice(certain, *arguments[1:]).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_tile_without_known_pixels_costs_nothing():

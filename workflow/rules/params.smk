@@ -117,6 +117,10 @@ def training_of_model(wildcards):
     return config["training"][recipe(wildcards)["training"]]
 
 
+def gpus_of_training(wildcards):
+    return GPU * training_of_model(wildcards)["gpus"]
+
+
 def init_of_model(wildcards):
     """The model file from which training starts, if the recipe names one; a list, since it may name none."""
     init = training_of_model(wildcards)["init"]

@@ -43,7 +43,7 @@ rule train:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        gpu=GPU,
+        gpu=gpus_of_training,
         mem_mb=memory_of_training,
         runtime=minutes_of_training,
     params:

@@ -9,13 +9,14 @@ import torch
 import zarr
 from unetflow import files, jobs, modelfile
 from unetflow.errors import InputError
-from unetflow.fit import Recipe, Training
+from unetflow.fit import Recipe, Training, take_part
 from unetflow.found import architecture_found, followed
 from unetflow.inference import predict
 from unetflow.losses import LOSSES
 from unetflow.metrics.overlap import iou
 from unetflow.models import build
 from unetflow.stacks import Samples, Volume, read_split
+from unetflow.team import together
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Inputs:
         return [Path(path) for path in (*self.chunks, self.volume, self.splits, self.targets, self.init) if path]
 
 
-def train(inputs, folder, curves, description, training, device):
+def train(inputs, folder, curves, description, training, device, gpus=1):
     """Train, and write the model files and the history of losses into ``folder``.
 
     model.safetensors, best.safetensors : the weights that prediction uses (the recipe's ``keep``) and the best on the
@@ -40,6 +41,7 @@ def train(inputs, folder, curves, description, training, device):
     history.csv : step, loss, learning_rate and, where the fold has validation slices, validation_loss and _iou.
     curves : folder for TensorBoard.
     description : dict of what goes into the JSON: architecture, dataset, fold, seed, code.
+    gpus : how many processes train together, each on a device like ``device``.
     training : the `training` entry of the configuration. The work goes on from an interrupted run's checkpoint.
     """
     recipe, volume, folder = Recipe(**training), Volume(inputs.volume), Path(folder)
@@ -51,14 +53,18 @@ def train(inputs, folder, curves, description, training, device):
     description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
     key = files.fingerprint(description, torch.get_num_threads(), *inputs.paths())
     with jobs.state_folder(folder / "model.safetensors", key) as state:
-        run = Training(network, recipe, description["seed"], device)
+        samples, checkpoint = Samples(inputs.chunks), state / "checkpoint.safetensors"
         validation = read_split(inputs.splits, description["fold"])["validation"]
-        run.run(
-            Samples(inputs.chunks),
-            lambda averaged: validate(averaged, volume, inputs.targets, validation, (mean, sd)),
-            state / "checkpoint.safetensors",
-            Reporter(recipe.steps, curves),
-        )
+        with together(
+            gpus, device, state, take_part, network, recipe, description["seed"], device, samples, checkpoint
+        ):
+            run = Training(network, recipe, description["seed"], device)
+            run.run(
+                samples,
+                lambda averaged: validate(averaged, volume, inputs.targets, validation, (mean, sd)),
+                checkpoint,
+                Reporter(recipe.steps, curves),
+            )
         for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
             modelfile.save(state / f"{name}.safetensors", weights, description)
             for file in (f"{name}.json", f"{name}.safetensors"):
@@ -129,4 +135,5 @@ if __name__ == "__main__":
             description=description,
             training=followed(snakemake.params.training, found, "training"),
             device=jobs.device(snakemake.resources.get("gpu", 0), snakemake.threads),
+            gpus=max(1, snakemake.resources.get("gpu", 0)),
         )

@@ -6,7 +6,7 @@ from glob import glob
 import yaml
 
 from .errors import InputError
-from .recipes import ENTRIES, check_model, check_origin
+from .recipes import ENTRIES, check_model, check_origin, is_auto
 from .schema import completed, known
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -41,7 +41,8 @@ def checked(config, schema):
 
 def with_auto(config):
     """``config`` with the entries that `training: auto` names, of which a job finds what follows from the data."""
-    added = {section: {"auto": entry} | config.get(section, {}) for section, entry in ENTRIES.items()}
+    given = {name: config.get(name, {}) for name in ENTRIES}
+    added = {name: {"auto": ENTRIES[name]} | entries for name, entries in given.items() if isinstance(entries, dict)}
     return {**config, **added}
 
 
@@ -59,8 +60,10 @@ def check_references(config):
         check_run(config, index, run)
     check_volumes(config)
     check_report(config)
-    for name in config["models"]:
-        check_model(config, name)
+    wanted = {model for run in config["runs"] for model in run["models"]}
+    for name, model in config["models"].items():
+        if name in wanted or not is_auto(model):  # what is not run need not fit the deepest network
+            check_model(config, name)
 
 
 def check_report(config):

@@ -18,6 +18,7 @@ from .engines import PRECISIONS, usable
 from .errors import InputError
 from .losses import LOSSES, balanced_sample
 from .models.network import centre_crop
+from .team import shared_statistics, team
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Recipe:
     keep: str = "last"
     init: str | None = None
     encoder_rate: float = 1.0
+    gpus: int = 1
     validate_every: int = 100
     checkpoint_every: int = 100
 
@@ -56,7 +58,13 @@ class Training:
     """
 
     def __init__(self, model, recipe, seed, device):
-        self.recipe, self.seed, self.device = recipe, seed, device
+        self.recipe, self.seed, self.device, self.team = recipe, seed, device, team()
+        if recipe.batch % self.team.size:
+            raise InputError(
+                f"training/batch is {recipe.batch}, which {self.team.size} GPUs can't share evenly; make it a multiple"
+            )
+        if self.team.size > 1:
+            model = shared_statistics(model, device)
         self.precision = usable(recipe.precision, device)
         self.memory_format = memory_format(self.precision, device)
         self.model = model.to(device, memory_format=self.memory_format)
@@ -89,6 +97,8 @@ class Training:
                         f"training/learning_rate ({self.recipe.learning_rate}), or set training/clip: 1"
                     )
                 self.step = following
+                if self.team.rank > 0:
+                    continue
                 report(self.step, self.losses[-1])
                 if self.due(self.recipe.validate_every):
                     self.record(validate, report)
@@ -99,9 +109,11 @@ class Training:
         return self.step % every == 0 or self.step == self.recipe.steps
 
     def batch(self, samples, step):
-        """The tensors of one step: samples in an order shuffled anew each epoch, each in a random symmetry."""
-        chosen = []
-        for position in range(step * self.recipe.batch, (step + 1) * self.recipe.batch):
+        """The tensors of one step, or this process's share of them: samples in an order shuffled anew each epoch, each
+        in a random symmetry."""
+        chosen, share = [], self.recipe.batch // self.team.size
+        first = step * self.recipe.batch + self.team.rank * share
+        for position in range(first, first + share):
             epoch, index = divmod(position, len(samples))
             order = np.random.default_rng([self.seed, epoch]).permutation(len(samples))
             arrays = samples[int(order[index])]
@@ -129,13 +141,17 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             logits = model(image[:, None].contiguous(memory_format=self.memory_format))
-        loss = LOSSES[recipe.loss](logits, target, weight)
+        # A loss is a mean by weight, over the samples of all processes.
+        part = weight.sum() / self.team.add(weight.sum()).clamp(min=1e-6) if self.team.size > 1 else 1
+        loss = LOSSES[recipe.loss](logits, target, weight) * part
         loss.backward()
+        self.team.add_gradients(model)
+        self.team.agree_on_buffers(model)
         if recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         self.optimizer.step()
         self.update_average()
-        return loss.item()
+        return self.team.add(loss.detach()).item()
 
     def input_shape(self, image):
         """(y, x) of the middle of ``image[n, y, x]`` from which the network predicts ``output`` pixels per side."""
@@ -158,7 +174,7 @@ class Training:
         """
         first_fixed = math.ceil(self.recipe.fix_norm * self.recipe.steps)
         for name, module in self.model.train().named_modules():
-            if isinstance(module, torch.nn.BatchNorm2d) and self.step >= first_fixed:
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and self.step >= first_fixed:
                 module.eval()
                 if self.step == first_fixed:
                     module.running_mean.copy_(self.average[f"{name}.running_mean"])
@@ -273,3 +289,8 @@ def largest_valid(model, shape):
     return tuple(
         valid if valid == size else valid - model.stride for valid, size in zip(model.valid_shape(shape), shape)
     )
+
+
+def take_part(network, recipe, seed, device, samples, checkpoint):
+    """Help another process of the `team` to train; arguments as for `Training` and its ``run``."""
+    Training(network, recipe, seed, device).run(samples, None, checkpoint, None)
