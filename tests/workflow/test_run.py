@@ -174,7 +174,7 @@ def test_a_package_predicts_what_its_model_does(finished, tmp_path):
 
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}
 AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", "plot_prediction", *FROM_METRICS}
-AFTER_EVALUATE |= {"write_provenance", "collect_calibration", "plot_calibration"}
+AFTER_EVALUATE |= {"write_provenance", "collect_calibration", "plot_calibration", "plot_cost"}
 OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
 AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction", "plot_methods"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
@@ -183,7 +183,7 @@ AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
 PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
-PICTURES |= {"plot_comparison", "plot_methods", "plot_calibration"}
+PICTURES |= {"plot_comparison", "plot_methods", "plot_calibration", "plot_cost"}
 VOLUME = {"plan_volume", "measure_speed", "predict_slab", "stitch", *OF_OBJECTS}
 VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", "write_provenance", *FROM_METRICS}
 

@@ -76,3 +76,26 @@ rule plot_calibration:
         code=code("plot_calibration.py"),
     script:
         "../scripts/plot_calibration.py"
+
+
+rule plot_cost:
+    """What training time buys: metrics of every run against the minutes of its training."""
+    input:
+        metrics="results/metrics.csv",
+        runtime="results/runtime.csv",
+    output:
+        figure=report(
+            "results/report/{dataset}/cost.svg",
+            category="Comparison",
+            caption="../report/cost.rst",
+            labels={"data set": "{dataset}", "shown": "quality and training time"},
+        ),
+    log:
+        "logs/plot_cost/{dataset}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("plot_cost.py"),
+        members=members_of_recipes(),
+    script:
+        "../scripts/plot_cost.py"

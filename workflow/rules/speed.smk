@@ -42,6 +42,6 @@ rule collect_speed:
         code=code("collect_speed.py"),
         models=recipes_of_runs(),
         views=views_of_recipes(),
-        members={name: members_of(config["models"], name) for name in recipes_of_runs()},
+        members=members_of_recipes(),
     script:
         "../scripts/collect_speed.py"

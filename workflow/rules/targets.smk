@@ -69,6 +69,11 @@ def recipes_of_runs():
     return list(dict.fromkeys(recipe for run in config["runs"] if run["dataset"] for recipe in run["models"]))
 
 
+def members_of_recipes():
+    """Recipe -> the models of the ensemble that it is; empty if it is none."""
+    return {name: members_of(config["models"], name) for name in recipes_of_runs()}
+
+
 def compared_models(dataset, fold):
     """The models that are tested on a fold, the first seed of each recipe."""
     first = {}

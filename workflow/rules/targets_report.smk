@@ -41,7 +41,8 @@ def figures_of_runs():
             *(f"{folder}/training_{one}.svg" for one in members_of(config["models"], recipe_of(model)) or [model]),
         ]
     pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
-    pages += [f"results/report/{d}/calibration.svg" for d, _, _ in tested_models_of_runs()]
+    for dataset, _, _ in tested_models_of_runs():
+        pages += [f"results/report/{dataset}/{name}.svg" for name in ("calibration", "cost")]
     for dataset, fold in compared_folds_of_runs():
         pages += [f"results/report/{dataset}/{name}.svg" for name in ("comparison", "differences")]
         pages.append(f"results/report/{dataset}/{fold}/methods.svg")

@@ -129,6 +129,21 @@ def calibration_figure(bins):
     return figure
 
 
+def cost_figure(rows, device):
+    """Metrics against training time: a panel per metric, a colour per recipe.
+
+    rows : frame with recipe, metric, value, minutes. device : "CPU" or "GPU", on which training ran.
+    """
+    metrics = list(dict.fromkeys(rows["metric"]))
+    figure, axes = plt.subplots(1, len(metrics), figsize=(2.6 * len(metrics), 3), squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics):
+        for recipe, dots in rows[rows["metric"] == metric].groupby("recipe", sort=False):
+            axis.plot(dots["minutes"], dots["value"], "o", markersize=4, alpha=0.8, label=recipe)
+        axis.set(title=metric, xscale="log", xlabel=f"minutes of training, {device}")
+    axes[0, 0].legend(frameon=False, fontsize=7)
+    return figure
+
+
 def differences_figure(summary, reference, directions):
     """What each recipe gains over ``reference``: a panel per metric, mean paired difference and its 95 % interval.
 

@@ -1,23 +1,20 @@
 """The training loop: one recipe, one stream of samples, resumable to the bit."""
 
 import copy
-import json
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from . import symmetries
+from . import checkpoints, symmetries
 from .engines import PRECISIONS, usable
 from .errors import InputError
 from .losses import LOSSES, balanced_sample
 from .models.network import centre_crop
+from .optimizers import learning_rate, make_optimizer
 from .team import shared_statistics, team
 
 
@@ -215,73 +212,25 @@ class Training:
         return model.eval()
 
     def save(self, path):
-        """Write the whole state to one safetensors file, by rename."""
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()} | {f"best.{k}": v for k, v in self.best.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items() if v is not None}
-        meta = {"step": str(self.step), "history": json.dumps(self.history), "losses": json.dumps(self.losses)}
-        partial = Path(f"{path}.partial")
-        save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial, meta)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        """Write the whole state to ``path``."""
+        weights = {"model": self.model.state_dict(), "average": self.average, "best": self.best}
+        notes = {"step": self.step, "history": self.history, "losses": self.losses}
+        checkpoints.save(path, weights, self.optimizer, notes)
 
     def load(self, path):
         """Go on from ``path`` if it exists."""
         if not Path(path).exists():
             return
-        with safe_open(path, "pt", device=str(self.device)) as file:
-            meta = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        self.model.load_state_dict(_part(tensors, "model."))
-        self.average, self.best = _part(tensors, "average."), _part(tensors, "best.")
-        state = {}
-        for name, tensor in _part(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.step, self.history, self.losses = (
-            int(meta["step"]),
-            json.loads(meta["history"]),
-            json.loads(meta["losses"]),
-        )
-
-
-def _part(tensors, prefix):
-    """The tensors whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        weights, notes = checkpoints.load(path, self.optimizer, self.device)
+        self.model.load_state_dict(weights["model"])
+        self.average, self.best = weights["average"], weights["best"]
+        self.step, self.history, self.losses = (notes[key] for key in ("step", "history", "losses"))
 
 
 def memory_format(precision, device):
     """Channels last, except for float32 on a CPU without AVX-512, where a step takes longer with it (docs/log.md)."""
     old = device == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
     return torch.contiguous_format if old and precision == "float32" else torch.channels_last
-
-
-def make_optimizer(model, recipe):
-    """SGD with momentum (the paper) or AdamW, with a group of parameters for each ``rate``, a factor of the learning
-    rate. With ``encoder_rate`` 0 the encoder is frozen."""
-    encoder = {id(parameter) for parameter in model.encoder.parameters()}
-    groups = {}
-    for parameter in model.parameters():
-        rate = recipe.encoder_rate if id(parameter) in encoder else 1.0
-        parameter.requires_grad_(rate > 0)
-        groups.setdefault(rate, []).append(parameter)
-    groups = [{"params": members, "rate": rate} for rate, members in groups.items() if rate > 0]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
-def learning_rate(recipe, step):
-    """Learning rate at ``step``: linear warm-up, then constant or half a cosine down to 0."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def largest_valid(model, shape):

@@ -1,0 +1,81 @@
+# What a model is trained with: its recipe, where that is automatic the file that it is found in, its members.
+
+
+def recipe(wildcards):
+    """The `models` entry behind {model}."""
+    return entry_of(wildcards.model)
+
+
+def entry_of(model):
+    return completed_recipe(config["models"], recipe_of(model))
+
+
+# What {model} may be in the rule that makes ensembles; without any, nothing.
+ENSEMBLES = "|".join(re.escape(name) for name, entry in config["models"].items() if entry["ensemble"]) or "(?!)"
+
+
+def members(wildcards):
+    """The model files of an ensemble."""
+    folder = f"results/{wildcards.dataset}/{wildcards.fold}"
+    return [f"{folder}/{name}/model.safetensors" for name in members_of(config["models"], wildcards.model)]
+
+
+def seed(wildcards):
+    return config["seed"] + seed_of(wildcards.model)
+
+
+def automatic(wildcards, entry):
+    """The file with the recipe that follows from the data of a fold, if ``entry`` is auto; a list."""
+    return [f"results/{wildcards.dataset}/{wildcards.fold}/auto.yaml"] if entry == "auto" else []
+
+
+def recipe_of_weights(wildcards):
+    return automatic(wildcards, wildcards.weights)
+
+
+def recipe_of_augmentation(wildcards):
+    return automatic(wildcards, wildcards.augmentation)
+
+
+def recipe_of_training(wildcards):
+    return automatic(wildcards, recipe(wildcards)["training"])
+
+
+def first_recipe(wildcards):
+    """The file with the recipe of an automatic model, of the first fold that it is trained on; a list."""
+    name = recipe_of(wildcards.model)
+    trained = [f"results/{d}/{fold}/auto.yaml" for d, fold, model in models_of_runs() if recipe_of(model) == name]
+    return trained[:1] if is_auto(recipe(wildcards)) else []
+
+
+def training_of_model(wildcards):
+    return config["training"][recipe(wildcards)["training"]]
+
+
+def gpus_of_training(wildcards):
+    return GPU * training_of_model(wildcards)["gpus"]
+
+
+def init_of_model(wildcards):
+    """The model file from which training starts, if the recipe names one; a list, since it may name none."""
+    init = training_of_model(wildcards)["init"]
+    return [init.format(dataset=wildcards.dataset, fold=wildcards.fold)] if init else []
+
+
+def architecture_of_model(wildcards):
+    """What `models.build` takes."""
+    return architecture_of(recipe(wildcards))
+
+
+def training_data_of_model(wildcards):
+    """Names of the inputs of training that the configuration decides."""
+    return [*chunks_of_model(wildcards), targets_of_model(wildcards), *init_of_model(wildcards)]
+
+
+def model_description(wildcards):
+    return {
+        "architecture": architecture_of_model(wildcards),
+        "dataset": wildcards.dataset,
+        "fold": wildcards.fold,
+        "seed": seed(wildcards),
+    }

@@ -1,0 +1,36 @@
+"""What training time buys on one data set: every run's metrics against the minutes that its training took."""
+
+import pandas as pd
+from unetflow import figures, jobs
+from unetflow.metrics.registry import METRICS
+from unetflow.names import recipe_of
+
+
+def plot_cost(metrics, runtime, members, dataset, figure):
+    """Write an SVG: a panel per metric, a dot per fold and seed.
+
+    metrics, runtime : CSVs. members : dict recipe -> models of the ensemble, whose times are added up; empty if none.
+    """
+    values = pd.read_csv(metrics, dtype={"fold": str, "image": str}).query("image == 'all'")
+    values = values[(values["dataset"] == dataset) & values["metric"].isin(METRICS)]
+    trained = pd.read_csv(runtime, dtype={"fold": str}).query("rule == 'train'")
+    seconds = trained.set_index(["dataset", "fold", "model"])["wall_s"]
+
+    def minutes(row):
+        names = members[recipe_of(row.model)] or [row.model]
+        return sum(seconds[row.dataset, row.fold, name] for name in names) / 60
+
+    rows = values.assign(recipe=values["model"].map(recipe_of), minutes=[minutes(row) for row in values.itertuples()])
+    device = "GPU" if trained["gpu_s"].notna().any() else "CPU"
+    figures.save(figures.cost_figure(rows, device), figure)
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        plot_cost(
+            metrics=snakemake.input.metrics,
+            runtime=snakemake.input.runtime,
+            members=snakemake.params.members,
+            dataset=snakemake.wildcards.dataset,
+            figure=snakemake.output.figure,
+        )
