@@ -7,6 +7,8 @@ from collect import collect
 from collect_speed import collect_speed
 from compare_with_paper import table1, table2
 from judge_targets import judge_targets
+from plot_calibration import pooled
+from plot_cost import with_minutes
 from plot_prediction import in_words
 from scipy import stats
 from summarise import summarise
@@ -146,3 +148,22 @@ def test_error_map():
     assert (shown[split, 0] > shown[split, 2]).all() and (shown[merged, 0] < shown[merged, 2]).all()
     for mask in splits_and_mergers(np.where(truth == 3, -1, truth), truth):
         assert not mask.any(), "what is unknown is no error"
+
+
+def test_bins_of_folds_and_seeds_are_one_by_their_pixels():
+    columns = ["model", "of", "low", "pixels", "mean", "share"]
+    bins = [("u", "probability", 0.2, 10, 0.25, 0.5), ("u-seed1", "probability", 0.2, 30, 0.21, 0.1)]
+    rows = pd.DataFrame([*bins, ("u", "spread", 0.2, 1, 0.2, 0)], columns=columns)
+    one, spread = pooled(rows).itertuples()
+    assert (one.recipe, one.pixels, one.mean, one.share) == ("u", 40, pytest.approx(0.22), pytest.approx(0.2))
+    assert (spread.of, spread.pixels) == ("spread", 1)
+
+
+def test_an_ensemble_costs_what_its_members_do():
+    columns = ["dataset", "fold", "model", "wall_s"]
+    trained = pd.DataFrame(
+        [("d", "0", "u", 60.0), ("d", "0", "u-seed1", 120.0), ("d", "1", "u", 600.0)], columns=columns
+    )
+    values = pd.DataFrame([("d", "0", "several"), ("d", "0", "u-seed1")], columns=columns[:3])
+    rows = with_minutes(values, trained, {"several": ["u", "u-seed1"], "u": []})
+    assert rows["minutes"].tolist() == [3, 2] and rows["recipe"].tolist() == ["several", "u"]

@@ -9,11 +9,15 @@ def plot_calibration(calibration, dataset, figure):
     """Write an SVG of the rows of ``dataset`` in the table ``calibration``, folds and seeds of a recipe together."""
     rows = pd.read_csv(calibration)
     rows = rows[rows["dataset"] == dataset]
+    figures.save(figures.calibration_figure(pooled(rows)), figure)
+
+
+def pooled(rows):
+    """The bins of all models of a recipe as one: a frame with recipe, of, low, pixels, mean, share."""
     rows = rows.assign(recipe=rows["model"].map(recipe_of))
     sums = rows.assign(mean=rows["mean"] * rows["pixels"], share=rows["share"] * rows["pixels"])
     sums = sums.groupby(["recipe", "of", "low"], sort=False)[["pixels", "mean", "share"]].sum().reset_index()
-    bins = sums.assign(mean=sums["mean"] / sums["pixels"], share=sums["share"] / sums["pixels"])
-    figures.save(figures.calibration_figure(bins), figure)
+    return sums.assign(mean=sums["mean"] / sums["pixels"], share=sums["share"] / sums["pixels"])
 
 
 if __name__ == "__main__":

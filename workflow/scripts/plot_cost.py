@@ -14,15 +14,18 @@ def plot_cost(metrics, runtime, members, dataset, figure):
     values = pd.read_csv(metrics, dtype={"fold": str, "image": str}).query("image == 'all'")
     values = values[(values["dataset"] == dataset) & values["metric"].isin(METRICS)]
     trained = pd.read_csv(runtime, dtype={"fold": str}).query("rule == 'train'")
+    device = "GPU" if trained["gpu_s"].notna().any() else "CPU"
+    figures.save(figures.cost_figure(with_minutes(values, trained, members), device), figure)
+
+
+def with_minutes(values, trained, members):
+    """``values`` (rows of metrics) with columns recipe and minutes, after the rows ``trained`` of the runtime table."""
     seconds = trained.set_index(["dataset", "fold", "model"])["wall_s"]
 
     def minutes(row):
-        names = members[recipe_of(row.model)] or [row.model]
-        return sum(seconds[row.dataset, row.fold, name] for name in names) / 60
+        return sum(seconds[row.dataset, row.fold, name] for name in members[recipe_of(row.model)] or [row.model]) / 60
 
-    rows = values.assign(recipe=values["model"].map(recipe_of), minutes=[minutes(row) for row in values.itertuples()])
-    device = "GPU" if trained["gpu_s"].notna().any() else "CPU"
-    figures.save(figures.cost_figure(rows, device), figure)
+    return values.assign(recipe=values["model"].map(recipe_of), minutes=[minutes(row) for row in values.itertuples()])
 
 
 if __name__ == "__main__":
