@@ -91,7 +91,7 @@ def test_stores(finished):
 def test_progress_and_the_log_of_a_job(finished):
     assert "steps (100%) done" in finished.output
     log = (finished.folder / "logs/train/tiny_em/0/tiny.log").read_text()
-    assert "step 6 of 6" in log and "validation_iou" in log
+    assert "step 6 of 6" in log and "validation_iou" in log and "% of the time of the steps" in log
 
 
 def test_a_second_run_plans_nothing(finished):
@@ -119,6 +119,19 @@ def test_a_plan_is_told_without_predicting(finished, tmp_path):
     said = pipeline.run("plan").stdout
     assert "5 x 75 x 75 voxels in 27 blocks of 2 x 32 x 32" in said and "million voxels per second" in said
     assert not list((pipeline.folder / "results").rglob("*.safetensors")), "a plan needs no training"
+
+
+def test_an_automatic_recipe_is_found_before_it_is_used_and_its_file_is_checked(tmp_path):
+    pipeline = Pipeline(tmp_path / "auto", "tests/config.yaml", "change.json")
+    run = {"dataset": "tiny_em", "models": ["found"], "folds": [0]}
+    (pipeline.folder / "change.json").write_text(json.dumps({"runs": [run]}))
+    assert {"find_recipe", "weight_map", "augment", "train", "profile_model"} < pipeline.planned()
+    recipe = pipeline.folder / "results/tiny_em/0/auto.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("{network: {}, weights: {}, augmentation: {}, training: {step: 3}}")
+    done = pipeline.run("--dry-run", check=False)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "tiny_em/0/auto.yaml: training/auto has an unknown key 'step'; did you mean 'steps'?" in done.stdout
 
 
 def test_touching_every_source_plans_nothing(finished):

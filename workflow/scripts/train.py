@@ -55,16 +55,16 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
     with jobs.state_folder(folder / "model.safetensors", key) as state:
         samples, checkpoint = Samples(inputs.chunks), state / "checkpoint.safetensors"
         validation = read_split(inputs.splits, description["fold"])["validation"]
-        with together(
-            gpus, device, state, take_part, network, recipe, description["seed"], device, samples, checkpoint
-        ):
-            run = Training(network, recipe, description["seed"], device)
+        how = network, recipe, description["seed"], device
+        with together(gpus, device, state, take_part, *how, samples, checkpoint):
+            run = Training(*how)
             run.run(
                 samples,
                 lambda averaged: validate(averaged, volume, inputs.targets, validation, (mean, sd)),
                 checkpoint,
                 Reporter(recipe.steps, curves),
             )
+        jobs.log.info(f"{run.idle_share():.1%} of the time of the steps was spent waiting for samples")
         for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
             modelfile.save(state / f"{name}.safetensors", weights, description)
             for file in (f"{name}.json", f"{name}.safetensors"):

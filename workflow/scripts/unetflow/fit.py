@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class Training:
         self.step = 0
         self.history = []
         self.losses = []
+        self.waited = self.worked = 0.0  # seconds
 
     def run(self, samples, validate, checkpoint, report):
         """Train to the end of the recipe.
@@ -84,10 +86,13 @@ class Training:
         with ThreadPoolExecutor(1) as reader:  # the next batch is read while this one is computed
             ahead = reader.submit(self.batch, samples, self.step)
             while self.step < self.recipe.steps:
+                began = time.perf_counter()
                 batch, following = ahead.result(), self.step + 1
+                arrived = time.perf_counter()
                 if following < self.recipe.steps:
                     ahead = reader.submit(self.batch, samples, following)
                 self.losses.append(self.update(*batch))
+                self.waited, self.worked = self.waited + arrived - began, self.worked + time.perf_counter() - arrived
                 if not math.isfinite(self.losses[-1]):
                     raise InputError(
                         f"the loss is {self.losses[-1]} at step {following}: training diverged; lower "
@@ -101,6 +106,10 @@ class Training:
                     self.record(validate, report)
                 if self.due(self.recipe.checkpoint_every):
                     self.save(checkpoint)
+
+    def idle_share(self):
+        """Share of the time of the steps that was spent waiting for samples."""
+        return self.waited / max(self.waited + self.worked, 1e-9)
 
     def due(self, every):
         return self.step % every == 0 or self.step == self.recipe.steps
