@@ -22,6 +22,12 @@ def usable(precision, device):
     return "float32"
 
 
+def memory_format(precision, device):
+    """Channels last, except for float32 on a CPU without AVX-512, where a step takes longer with it (docs/log.md)."""
+    old = device == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
+    return torch.contiguous_format if old and precision == "float32" else torch.channels_last
+
+
 def choose(engine, model, device):
     """The engine that "auto" means: on a CPU the network's fastest one, else PyTorch."""
     if engine != "auto":

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from . import checkpoints, symmetries
-from .engines import PRECISIONS, usable
+from .engines import PRECISIONS, memory_format, usable
 from .errors import InputError
 from .losses import LOSSES, balanced_sample
 from .models.network import centre_crop
@@ -234,12 +234,6 @@ class Training:
         self.model.load_state_dict(weights["model"])
         self.average, self.best = weights["average"], weights["best"]
         self.step, self.history, self.losses = (notes[key] for key in ("step", "history", "losses"))
-
-
-def memory_format(precision, device):
-    """Channels last, except for float32 on a CPU without AVX-512, where a step takes longer with it (docs/log.md)."""
-    old = device == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
-    return torch.contiguous_format if old and precision == "float32" else torch.channels_last
 
 
 def largest_valid(model, shape):
