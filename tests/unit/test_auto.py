@@ -51,8 +51,8 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, side, pixels, touch
     size = recipe["augmentation"]["input"]
     assert layout.valid_size(size) == size and size - 2 * layout.context >= min(side, auto.OUTPUT[device])
     assert layout.context >= diameter or recipe["network"]["depth"] == 5
-    least, most = auto.STEPS[device]
-    assert least <= recipe["training"]["steps"] <= most and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
+    share = recipe["training"]["steps"] / auto.STEPS[device]
+    assert auto.SHORTEST <= share <= auto.LONGEST and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
     assert recipe["weights"].get("gap", 0) <= max(1, diameter / 5)
 
 

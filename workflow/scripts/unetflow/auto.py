@@ -16,8 +16,9 @@ from .recipes import DEPTHS
 
 WIDTHS = {"cpu": (16, 8, 4), "cuda": (64, 48, 32, 16, 8, 4)}  # the widest whose training fits the memory is taken
 OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unless images are smaller
-STEPS = {"cpu": (1500, 6000), "cuda": (3000, 20000)}  # least and most
-VISITS = 40  # how often a training sees each annotated pixel, within these limits
+# Steps for a million annotated pixels; more pixels take longer, but not in proportion (docs/results/search).
+STEPS = {"cpu": 3000, "cuda": 6000}
+SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
 LARGEST_BATCH = 8
 
 
@@ -58,8 +59,7 @@ def derive(found, labels_are, device, room):
     layout = geometry.unet(depth)
     output = min(OUTPUT[device], ceil(found["side"] / layout.stride) * layout.stride)
     batch = min(LARGEST_BATCH, max(1, round((OUTPUT[device] / output) ** 2)))
-    least, most = STEPS[device]
-    steps = round(VISITS * found["pixels"] / (batch * output**2), -2)
+    longer = float(np.clip(sqrt(found["pixels"] / 1e6), SHORTEST, LONGEST))
     return {
         "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
         "weights": weights(diameter, found["touching"]) if labels_are == "instances" else {"form": "none"},
@@ -73,7 +73,7 @@ def derive(found, labels_are, device, room):
             "elastic": {"form": "grid", "grid": 3, "sigma": float(np.clip(round(diameter / 6), 2, 10))},
         },
         "training": {
-            "steps": int(np.clip(steps, least, most)),
+            "steps": int(round(longer * STEPS[device], -2)),
             "batch": batch,
             "optimizer": "adamw",
             "learning_rate": 0.001,
