@@ -39,7 +39,7 @@ def test_what_a_recipe_follows_from():
     assert auto.statistics([np.zeros((9, 9), np.int32)])["diameter"] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.floats(0, 400), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
     st.sampled_from(["instances", "binary"]), st.sampled_from(["cpu", "cuda"]),
