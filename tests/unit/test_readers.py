@@ -74,6 +74,15 @@ def test_ctc_frames_with_gold_truth_and_unknown_background(tmp_path):
     assert (complete.name, complete.group) == ("01/t005", "01")
     np.testing.assert_array_equal(complete.labels, labels)
     assert set(np.unique(partial.labels)) == {IGNORE, 1}, "a cell has no outline, so background is unknown"
+    assert len(read_ctc(tmp_path, {"sequences": ["01"]})) == 2
+    for options, missing in (({"sequences": ["02"]}, "NN_GT"), ({"silver": True}, "NN_ST")):
+        with pytest.raises(InputError, match=f"holds no {missing}/SEG"):
+            read_ctc(tmp_path, options)
+    for frame in ("005", "006"):
+        write(tmp_path / "01_ST/SEG" / f"man_seg{frame}.tif", 7 * labels)
+    read = read_ctc(tmp_path, {"silver": True})
+    assert [(one.name, one.part) for one in read] == [("01/t005", "train"), ("01/t006", "silver"), ("01/t007", "train")]
+    assert (read[0].labels == labels).all() and (read[1].labels == 7 * labels).all(), "gold goes before silver"
 
 
 def test_ctc_cells_outside_the_field_of_interest_are_unknown(tmp_path):

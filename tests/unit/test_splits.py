@@ -48,3 +48,14 @@ def test_groups_are_swapped():
     splits = make_splits(entries(7, groups=2), "groups", folds=5, validation=1)
     assert splits["0"]["test"] == ["000", "001", "002", "003"]
     assert splits["1"]["train"] == ["000", "001", "002"] and splits["1"]["validation"] == ["003"]
+
+
+def test_silver_slices_train_where_nothing_of_their_group_is_tested():
+    slices = entries(6, groups=2)
+    slices += [{"name": f"s{k}", "group": str(k), "part": "silver", "annotated": True} for k in range(2)]
+    splits = make_splits(slices, "groups", folds=2, validation=1)
+    assert splits["0"]["train"] == ["003", "004", "s1"] and splits["1"]["train"] == ["000", "001", "s0"]
+    assert splits["all"]["train"][-2:] == ["s0", "s1"]
+    assert not any("s0" in splits[f][part] for f in "01" for part in ("validation", "test", "guard"))
+    slabs = make_splits(slices, "slabs", folds=2)
+    assert slabs["0"]["train"] == ["003", "004", "005", "s1"], "neighbours of what is tested don't train"

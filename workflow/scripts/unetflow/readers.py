@@ -49,30 +49,48 @@ def read_ctc(folder, options):
 
     Their tracking markers are read as well. Where these show cells that the segmentation leaves out, unlabelled pixels
     are unknown; and so are they outside the field of interest, ``options["margin"]`` pixels (0) off the image's border,
-    since cells that lie wholly there carry no annotation. ``options["sequences"]`` : those that are
-    read, as in ["01"]; all by default.
+    since cells that lie wholly there carry no annotation. ``options["sequences"]`` : those that are read, as in ["01"];
+    all by default. ``options["silver"]`` : whether frames with silver truth alone (a fusion of what programs found) are
+    read too; they train, and nothing is tested on them.
     """
-    slices, margin, only = [], options.get("margin", 0), options.get("sequences")
-    truths = [f for name in only or ["*"] for f in Path(folder).rglob(f"{name}_GT/SEG/man_seg*.tif")]
-    for truth in sorted(truths):
+    gold = truths_of_frames(folder, "GT", options.get("sequences"))
+    if not gold:
+        raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
+    silver = truths_of_frames(folder, "ST", options.get("sequences")) if options.get("silver") else {}
+    if options.get("silver") and not silver:
+        raise InputError(
+            f"{folder} holds no NN_ST/SEG/man_segTTT.tif; take out the option silver, or fetch the set again"
+        )
+    margin, slices = options.get("margin", 0), []
+    for (sequence, number), truth in sorted((silver | gold).items()):
+        part = "train" if (sequence, number) in gold else "silver"
+        slices.append(read_frame(truth, sequence, number, margin, part))
+    return slices
+
+
+def truths_of_frames(folder, kind, sequences):
+    """dict (sequence, frame number) -> path of its segmentation truth of a ``kind`` ("GT", "ST")."""
+    found = {}
+    for truth in (f for name in sequences or ["*"] for f in Path(folder).rglob(f"{name}_{kind}/SEG/man_seg*.tif")):
         frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
         if frame is None:
             raise InputError(f"{truth} is a 3-D truth (man_seg_TTT_ZZZ), which this reader does not know; use 2-D sets")
-        number, gold = frame.group(1), truth.parents[1]
-        sequence = gold.name.removesuffix("_GT")
-        image = read_image(gold.parent / sequence / f"t{number}.tif")
-        labels = read_image(truth).astype(np.int32)
-        tracked = gold / "TRA" / f"man_track{number}.tif"
-        markers = read_image(tracked).astype(np.int32) if tracked.is_file() else None
-        if markers is not None and unannotated(markers, labels):
-            labels[labels == 0] = IGNORE
-        for known in (labels, markers):
-            if known is not None:
-                known[outside(known.shape, margin) & (known == 0)] = IGNORE
-        slices.append(Slice(f"{sequence}/t{number}", sequence, image, labels, markers=markers))
-    if not slices:
-        raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
-    return slices
+        found[truth.parents[1].name.removesuffix(f"_{kind}"), frame.group(1)] = truth
+    return found
+
+
+def read_frame(truth, sequence, number, margin, part):
+    """The `Slice` of one frame, whose segmentation truth is at ``truth``."""
+    home = truth.parents[2]
+    image, labels = read_image(home / sequence / f"t{number}.tif"), read_image(truth).astype(np.int32)
+    tracked = home / f"{sequence}_GT/TRA/man_track{number}.tif"
+    markers = read_image(tracked).astype(np.int32) if tracked.is_file() else None
+    if markers is not None and unannotated(markers, labels):
+        labels[labels == 0] = IGNORE
+    for known in (labels, markers):
+        if known is not None:
+            known[outside(known.shape, margin) & (known == 0)] = IGNORE
+    return Slice(f"{sequence}/t{number}", sequence, image, labels, part, markers)
 
 
 def outside(shape, margin):

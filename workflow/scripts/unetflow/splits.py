@@ -42,7 +42,8 @@ def make_splits(slices, method, folds, guard=0, validation=0, seed=0):
     """dict fold -> part -> names, over the annotated training slices, and fold "all" with everything for training.
 
     ``slices`` are entries of a volume's metadata. The official test images, if there are any, are the test part of
-    "all". Raises InputError if some fold would have nothing to train on.
+    "all". Slices of the part "silver" train in the folds that test on no slice of their group, and "all". Raises
+    InputError if some fold would have nothing to train on.
     """
     usable = [s for s in slices if s["part"] == "train" and s["annotated"]]
     names, groups = [s["name"] for s in usable], [s["group"] for s in usable]
@@ -55,6 +56,12 @@ def make_splits(slices, method, folds, guard=0, validation=0, seed=0):
     splits = {str(k): s for k, s in enumerate(METHODS[method](names, groups, folds, guard, validation, seed))}
     official = [s["name"] for s in slices if s["part"] == "test"]
     splits["all"] = {"train": names, "validation": [], "test": official, "guard": []}
+    group_of = dict(zip(names, groups))
+    for split in splits.values():
+        tested = {group_of.get(name) for name in split["test"]}
+        split["train"] = split["train"] + [
+            s["name"] for s in slices if s["part"] == "silver" and s["group"] not in tested
+        ]
     check(splits)
     return splits
 

@@ -16,7 +16,8 @@ class Slice:
     """One image of a data set as a reader found it.
 
     image number[y, x]; labels int[y, x] (0 background, 1.. objects, `IGNORE` unknown) or None if not annotated;
-    group: the stack, sequence or file it belongs to; part: "train", or "test" for official test images.
+    group: the stack, sequence or file it belongs to; part: "train", "test" for official test images, or "silver" for
+    training slices whose labels nothing is to be judged by.
     markers int[y, x]: a mark (0 = none) on every object, also on those without an outline; None if there are none.
     """
 
