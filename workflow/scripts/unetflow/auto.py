@@ -20,6 +20,13 @@ OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unle
 STEPS = {"cpu": 3000, "cuda": 6000}
 SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
 LARGEST_BATCH = 8
+# The same for all data: what served cell tracking sets and EM (docs/results).
+VARIED = {"rotation": 180, "scale": 0.1, "contrast": 0.5, "brightness": 0.5, "noise": 0.2}
+TRAINING = {
+    **{"optimizer": "adamw", "learning_rate": 0.001, "weight_decay": 0.0001, "schedule": "cosine", "warmup": 100},
+    **{"clip": 1, "average": 0.99, "symmetries": True, "precision": "bfloat16"},
+    **{"validate_every": 250, "checkpoint_every": 250},
+}
 
 
 def statistics(slices):
@@ -29,8 +36,7 @@ def statistics(slices):
     disc as large as the object in which half of all object pixels lie, when they are sorted by their object's size, so
     that fragments don't count for much; touching, whether objects meet.
     """
-    areas = np.sort(np.concatenate([np.bincount(labels[labels > 0])[1:] for labels in slices]))
-    areas = areas[areas > 0]
+    areas = np.sort(np.concatenate([np.unique(labels[labels > 0], return_counts=True)[1] for labels in slices]))
     typical = areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)] if len(areas) else 0
     return {
         "slices": len(slices),
@@ -65,28 +71,10 @@ def derive(found, labels_are, device, room):
         "weights": weights(diameter, found["touching"]) if labels_are == "instances" else {"form": "none"},
         "augmentation": {
             "input": layout.valid_size(output + 2 * layout.context),
-            "rotation": 180,
-            "scale": 0.1,
-            "contrast": 0.5,
-            "brightness": 0.5,
-            "noise": 0.2,
+            **VARIED,
             "elastic": {"form": "grid", "grid": 3, "sigma": float(np.clip(round(diameter / 6), 2, 10))},
         },
-        "training": {
-            "steps": int(round(longer * STEPS[device], -2)),
-            "batch": batch,
-            "optimizer": "adamw",
-            "learning_rate": 0.001,
-            "weight_decay": 0.0001,
-            "schedule": "cosine",
-            "warmup": 100,
-            "clip": 1,
-            "average": 0.99,
-            "symmetries": True,
-            "precision": "bfloat16",
-            "validate_every": 250,
-            "checkpoint_every": 250,
-        },
+        "training": {"steps": int(round(longer * STEPS[device], -2)), "batch": batch, **TRAINING},
     }
 
 
