@@ -20,6 +20,7 @@ NETWORKS = {
     "sliding_window": {"width": 3, "hidden": 5, "window": 65},
     "hypercolumn": {"width": 3, "depth": 2, "hidden": 5},
     "fcn16s": {"width": 2, "hidden": 5},
+    "ensemble": {"members": 2, "of": {"name": "unet", "width": 3, "depth": 2}},
 }
 ABOUT = {
     "license": "CC-BY-4.0",

@@ -102,6 +102,17 @@ def test_tiles_of_every_network_dont_show(small):
     assert whole.std() > 0
 
 
+def test_an_ensemble_lies_on_its_input_as_its_members_do():
+    member = {"name": "unet", "width": 2, "depth": 2, "dropout": 0.0}
+    network = models.build("ensemble", members=3, of=member).eval()
+    assert network.geometry == models.build(**member).geometry and network.classes == 2
+    image = torch.randn(1, 1, 60, 60)
+    with torch.no_grad():
+        mean = torch.stack([torch.softmax(one(image), 1) for one in network.members]).mean(0)
+        torch.testing.assert_close(torch.softmax(network(image), 1), mean)
+    assert (network.members[0].head.weight != network.members[1].head.weight).any()
+
+
 def test_all_windows_at_once_are_the_windows_one_by_one():
     """The dense form of the pixel classifier gives what it gives for every window alone, as published."""
     torch.manual_seed(0)
