@@ -1,9 +1,10 @@
 """Ours against what users would pick instead, side by side in one run; writes results/benchmarks.csv.
 
-Usage: make bench. Single-thread CPU seconds, both sides in turn, medians of several rounds. Peers that are packages
+Usage: make bench, or make bench ARGS="--only augmentation". Single-thread CPU seconds, both sides in turn, medians of several rounds. Peers that are packages
 of their own stand in benchmarks/requirements.txt.
 """
 
+import argparse
 import sys
 import time
 from functools import partial
@@ -118,11 +119,24 @@ def warping_rows():
     yield name, seconds, 6.0, "Fiji's Java reference, time reported on another machine", CPU
 
 
+THRICE = partial(in_turn, rounds=3)
+PARTS = {
+    "weights": weight_map_rows,
+    "augmentation": partial(augmentation.rows, in_turn),
+    "classifier": pixel_classifier_rows,
+    "prediction": partial(prediction.rows, THRICE),
+    "engines": partial(prediction.engine_rows, THRICE),
+    "warping": warping_rows,
+}
+
+
 def main():
-    thrice, rows = partial(in_turn, rounds=3), []
-    parts = weight_map_rows(), augmentation.rows(in_turn), pixel_classifier_rows()
-    networks = prediction.rows(thrice), prediction.engine_rows(thrice)
-    for name, ours, peer, peer_name, unit in chain(*parts, *networks, warping_rows()):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--only", choices=PARTS, nargs="+", default=list(PARTS), help="parts to measure; all by default"
+    )
+    rows = []
+    for name, ours, peer, peer_name, unit in chain.from_iterable(PARTS[part]() for part in parser.parse_args().only):
         rows.append((name, ours, peer, peer_name, peer / ours, unit))
         print(f"{name}: {ours:.3g} {unit}, {peer_name}: {peer:.3g}; {peer / ours:.3g} times as much", flush=True)
     (FOLDER.parent / "results").mkdir(exist_ok=True)

@@ -79,7 +79,7 @@ def together(size, device, folder, take_part, *arguments):
     threads, context = torch.get_num_threads(), get_context("spawn")
     sent = pickle.dumps((take_part, arguments))  # a copy; tensors that are sent as they are share their memory
     helpers = [
-        context.Process(target=help, args=(k, size, device, meeting, threads, sent), daemon=True)
+        context.Process(target=helper_process, args=(k, size, device, meeting, threads, sent), daemon=True)
         for k in range(1, size)
     ]
     for helper in helpers:
@@ -100,7 +100,7 @@ def join(rank, size, device, meeting):
     distributed.init_process_group(BACKENDS[device], f"file://{meeting}", rank=rank, world_size=size, timeout=PATIENCE)
 
 
-def help(rank, size, device, meeting, threads, sent):
+def helper_process(rank, size, device, meeting, threads, sent):
     """What a helper does: claims a GPU, joins the others, takes part."""
     from . import jobs
 
