@@ -1,7 +1,7 @@
 """Ours against what users would pick instead, side by side in one run; writes results/benchmarks.csv.
 
-Usage: make bench, or make bench ARGS="--only augmentation". Single-thread CPU seconds, both sides in turn, medians of several rounds. Peers that are packages
-of their own stand in benchmarks/requirements.txt.
+Usage: make bench, or make bench ARGS="--only augmentation". Single-thread CPU seconds, both sides in turn, medians of
+several rounds. Peers that are packages of their own stand in benchmarks/requirements.txt.
 """
 
 import argparse
