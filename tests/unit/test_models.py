@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unetflow import geometry, inference, models
+from unetflow import geometry, inference, memory, models
 from unetflow.models.fcn import bilinear
 from unetflow.models.network import centre_crop, trimmed
 
@@ -111,6 +111,7 @@ def test_an_ensemble_lies_on_its_input_as_its_members_do():
         mean = torch.stack([torch.softmax(one(image), 1) for one in network.members]).mean(0)
         torch.testing.assert_close(torch.softmax(network(image), 1), mean)
     assert (network.members[0].head.weight != network.members[1].head.weight).any()
+    assert memory.network_bytes(network, (60, 60)) == 3 * memory.network_bytes(network.members[0], (60, 60))
 
 
 def test_all_windows_at_once_are_the_windows_one_by_one():

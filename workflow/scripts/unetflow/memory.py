@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from .errors import InputError
 from .inference import ENCODINGS
+from .models.ensemble import Ensemble
 
 LARGEST_TILE = 1536  # pixels per side; larger ones are reported to be no faster
 # What the allocator and the convolutions' scratch space add to the tensors; measured: 1.11 to 1.27 in channels_last.
@@ -53,8 +54,11 @@ def _content(path):
 def network_bytes(model, shape):
     """Bytes that ``model`` needs for one input window of ``shape`` (y, x), its weights not counted.
 
-    The network is run on tensors without data, and the sizes of those alive at the same time are added up.
+    The network is run on tensors without data, and the sizes of those alive at the same time are added up. Members of
+    an ensemble count together, since OpenVINO keeps the buffers of each.
     """
+    if isinstance(model, Ensemble):
+        return sum(network_bytes(member, shape) for member in model.members)
     with torch.inference_mode(), Ledger() as ledger:
         ghost(model)(torch.empty(1, 1, *shape, device="meta"))
     return int(OVERHEAD * ledger.peak) + SCRATCH
