@@ -36,6 +36,7 @@ OPTIONS = {
     "block": [1, SIDE, SIDE],
     "symmetries": ["0"],
     "store": "uint8",
+    "spread": False,
     "precision": "float32",
     "engine": "auto",
 }
