@@ -88,7 +88,7 @@ class Pipeline:
             str(file.relative_to(self.folder)): file.read_bytes()
             for file in sorted((self.folder / "results").rglob("*"))
             if file.is_file()
-            and file.stem not in ("runtime", "report", "speed", "provenance", "run")
+            and file.stem not in ("runtime", "report", "speed", "cost", "provenance", "run")
             and not file.name.startswith(".snakemake")
         }
 

@@ -34,7 +34,7 @@ def run(tmp_path, dataset, path, fold):
 
 def test_isbi2012(tmp_path):
     pipeline, values = run(tmp_path, "isbi2012", shared("data/isbi2012-em"), fold=4)
-    assert set(values.index) == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice"}
+    assert set(values.index) == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice", "ece"}
     assert values["pixel_error"] < 0.13, "all white scores 0.125, and four grey levels do better"
     assert values.between(0, 1).all()
     table = pd.read_csv(pipeline.folder / "results/report/table1_em.csv")
@@ -43,5 +43,5 @@ def test_isbi2012(tmp_path):
 
 def test_cell_tracking_challenge(tmp_path):
     _, values = run(tmp_path, "phc_u373", shared("data/PhC-C2DH-U373"), fold=1)
-    assert set(values.index) == {"seg", "det", "op_csb", "iou", "dice"}
+    assert set(values.index) == {"seg", "det", "op_csb", "iou", "dice", "ece"}
     assert values["iou"] > 0.1 and values.between(0, 1).all()
