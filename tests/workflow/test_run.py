@@ -71,6 +71,13 @@ def test_recipes_are_compared(finished):
     assert speed.loc["several", "gflop"] == pytest.approx(2 * speed.loc["tiny", "gflop"])
 
 
+def test_probabilities_and_their_spread_are_calibrated(finished):
+    bins = pd.read_csv(finished.folder / "results/report/calibration.csv")
+    pixels = bins.groupby(["model", "of"])["pixels"].sum()
+    assert set(pixels.index) == {(m, of) for m in ("tiny", "summed", "several") for of in ("probability", "spread")}
+    assert (pixels == 3 * 72 * 72).all()
+
+
 def test_tiles_dont_show(finished):
     table = pd.read_csv(finished.folder / "results/report/tiling_check.csv")
     assert len(table) == 9 and (table["max_difference"] < 1e-5).all()

@@ -1,5 +1,6 @@
 """The tutorial as a reader follows it: its files are written, its commands run, in a folder with an odd name."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,10 @@ import pytest
 import requests
 import zarr
 from conftest import ROOT, Pipeline
+from unetflow import found
+from unetflow.objects import segment
+from unetflow.stacks import Volume, read_split
+from unetflow.weights import separate_touching
 
 PAGE = ROOT / "docs/tutorial.md"
 BLOCK = re.compile(r"^```(bash|yaml)\n(.*?)^```$", re.M | re.S)
@@ -69,6 +74,33 @@ def test_every_command_works(followed):
     objects = zarr.open_group(folder / "results/volumes/all_of_mine/auto/segmentation.zarr", mode="r")["0"]
     assert objects.shape == (10, 256, 256) and (np.max(objects[6:], axis=(1, 2)) > 0).all()
     assert (folder / "results/volumes/all_of_mine/auto/segmentation.ome.tif").is_file()
+
+
+def test_samples_network_and_training_are_those_that_were_found(followed):
+    folder, _ = followed
+    fold = folder / "results/mine/0"
+    recipe, made = found.read(fold / "auto.yaml"), json.loads((fold / "auto/model.json").read_text())
+    assert recipe["network"].items() <= made["architecture"].items()
+    assert recipe["training"].items() <= made["training"].items()
+    side = recipe["augmentation"]["input"]
+    assert zarr.open_group(fold / "chunks/auto/0.zarr", mode="r")["image"].shape[1:] == (side, side)
+    volume, targets = Volume(folder / "results/mine/volume.zarr"), zarr.open_group(fold / "targets/auto.zarr", mode="r")
+    name = read_split(folder / "results/mine/splits.json", "0")["train"][0]
+    parted = separate_touching(volume.labels(name), recipe["weights"]["gap"])
+    np.testing.assert_array_equal(targets["target"][volume.index[name]], parted > 0)
+
+
+def test_objects_of_the_volume_are_cut_as_was_chosen_on_the_labelled_images(followed):
+    folder, _ = followed
+    chosen = json.loads((folder / "results/mine/0/auto/segmentation.json").read_text())
+    stores = folder / "results/volumes/all_of_mine/auto"
+    probability, objects = (
+        zarr.open_group(stores / f"{name}.zarr", mode="r")["0"] for name in ("prediction", "segmentation")
+    )
+    for z in range(3):
+        expected = segment(probability[1, z].astype(np.float32), **chosen)
+        assert expected.max() == len(np.unique(objects[z])) - 1 > 1
+        np.testing.assert_array_equal(expected > 0, objects[z] > 0)
 
 
 def test_the_check_is_as_shown(followed):

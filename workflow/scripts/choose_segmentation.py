@@ -37,7 +37,7 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
     candidates = list(combinations(options["choose"]["among"]))
 
-    @lru_cache(maxsize=2)  # candidates that differ in the rest follow one another
+    @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
     def cut(**how):
         return [pieces(p, **how) for p in probabilities]
 
