@@ -15,7 +15,7 @@ from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
 from train import starting_network
-from unetflow import exchange, modelfile, models, packages
+from unetflow import IGNORE, exchange, modelfile, models, packages
 from unetflow.errors import InputError
 from unetflow.inference import predict, predict_as
 from unetflow.ngff import create_image
@@ -272,7 +272,7 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
 
     monkeypatch.setattr(script, "predict_as", truth_on_a_haze)
     options = {"threshold": 0.9, "connectivity": 1, "dimensions": 2, "reach": 64}
-    options["choose"] = {"metric": "seg", "among": {"threshold": [0.35, 0.5, 0.8], "min_size": [0, 10**6]}}
+    options["choose"] = {"metric": "seg", "among": {"threshold": [0.35, 0.5, 0.8], "min_size": [0, 2, 10**6]}}
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
     outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
     script.choose_segmentation(script.Inputs(*paths), *outputs, "0", PREDICTION, options, "cpu")
@@ -280,6 +280,25 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
     trials = pd.read_csv(outputs[1])
     assert len(trials) == 6 and trials["score"].idxmax() == 2
     assert seen == split(folder, "validation")
+
+
+def test_no_size_is_chosen_that_drops_what_is_annotated_elsewhere():
+    from choose_segmentation import without_large_sizes
+
+    labels = np.full((80, 80), IGNORE, np.int32)
+    labels[0:2, 0:2] = 1  # cut off by the border
+    labels[10:20, 10:20] = 2  # 100 pixels
+    labels[30:60, 30:60] = 3
+    among = {"threshold": [0.5], "min_size": [300, 100, 101, 30]}
+    assert without_large_sizes(among, [labels]) == among | {"min_size": [100, 30]}
+    assert without_large_sizes({"min_size": [300, 200]}, [labels]) == {"min_size": [200]}
+    speck = np.zeros_like(labels)
+    speck[40, 40] = 1  # one annotated in a hundred is no reason
+    others = [np.where(labels > 1, labels, 0)] * 50
+    assert without_large_sizes(among, [*others, speck]) == without_large_sizes(among, others)
+    nothing = np.zeros_like(labels)
+    assert without_large_sizes(among, [nothing]) == among
+    assert without_large_sizes({"threshold": [0.5]}, [labels]) == {"threshold": [0.5]}
 
 
 def test_collecting_does_not_depend_on_the_order(tmp_path):

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
+import numpy as np
 import pandas as pd
-from unetflow import files, jobs, modelfile
+from skimage.segmentation import clear_border
+from unetflow import IGNORE, files, jobs, modelfile
 from unetflow.inference import predict_as
 from unetflow.metrics import ctc
 from unetflow.objects import pieces, slice_options, tidied
 from unetflow.stacks import Volume, read_split
+
+MOST_DROPPED = 0.02  # the share of the annotated objects that ``min_size`` may be above
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
 
     Tried on the fold's validation slices, on which the network was not trained, or on its training slices where it has
     no validation slices; never on its test slices. prediction : the `prediction` entry. options : the `segmentation`
-    entry, whose ``choose`` names the metric and the values to try; of equally good ones the first is taken.
+    entry, whose ``choose`` names the metric and the values to try; of equally good ones the first is taken. Values of
+    ``min_size`` that would drop objects annotated in the training part are not tried, see `without_large_sizes`.
     """
     volume, network = Volume(inputs.volume), modelfile.load(inputs.model, device)
     split = read_split(inputs.splits, fold)
@@ -35,7 +40,8 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     function, truth = ctc.MEASURES[options["choose"]["metric"]]
     probabilities = [predict_as(prediction, network, volume.image(name))[1] for name in names]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
-    candidates = list(combinations(options["choose"]["among"]))
+    annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
+    candidates = list(combinations(without_large_sizes(options["choose"]["among"], annotated)))
 
     @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
     def cut(**how):
@@ -54,6 +60,22 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     files.write_atomically(chosen, json.dumps(slice_options(options | candidates[best]), indent=2) + "\n")
     told = ", ".join(f"{key} {value}" for key, value in candidates[best].items())
     jobs.log.info(f"{told}: {options['choose']['metric']} {rows[best]['score']:.4g} on {len(names)} slices")
+
+
+def without_large_sizes(among, annotated):
+    """``among`` less what `MOST_DROPPED` of the objects in ``annotated`` (int[y, x] each) forbid as ``min_size``.
+
+    A few validation slices may hold no small object, and then favour a size that drops those of other slices. The
+    smallest value is always kept. Objects that the slice's border cuts off don't count.
+    """
+    objects = [clear_border(np.where(labels == IGNORE, 0, labels)) for labels in annotated]
+    sizes = np.concatenate([np.bincount(labels.ravel())[1:] for labels in objects])
+    sizes = sizes[sizes > 0]
+    if "min_size" not in among or not len(sizes):
+        return among
+    most = np.quantile(sizes, MOST_DROPPED, method="lower")
+    smallest = min(among["min_size"])
+    return among | {"min_size": [size for size in among["min_size"] if size <= max(most, smallest)]}
 
 
 def combinations(among):
