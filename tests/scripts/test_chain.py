@@ -148,12 +148,12 @@ def test_the_spread_is_a_channel_of_its_own(folder, tmp_path):
 
 
 def test_an_ensemble_is_the_mean_of_its_members(folder, tmp_path):
-    description = modelfile.load(folder / "model.safetensors").description
+    description = modelfile.load(folder / "model.safetensors").description | {"fold": "0"}
     members = [tmp_path / f"{k}.safetensors" for k in range(3)]
     for seed, path in enumerate(members):
         torch.manual_seed(seed)
         modelfile.save(path, models.build(**description["architecture"]).state_dict(), description | {"seed": seed})
-    ensemble(members, tmp_path / "model.safetensors")
+    ensemble(members, tmp_path / "model.safetensors", "0")
     network, image = modelfile.load(tmp_path / "model.safetensors"), Volume(folder / "volume.zarr").image("000")
     assert (
         network.description["seeds"] == [0, 1, 2] and network.normalisation == modelfile.load(members[0]).normalisation
@@ -162,6 +162,10 @@ def test_an_ensemble_is_the_mean_of_its_members(folder, tmp_path):
     together = predict(network, image, spread=True)
     np.testing.assert_allclose(together[:2], apart.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(together[2], apart[:, 1].std(axis=0), atol=1e-6)
+    wider = description["architecture"] | {"width": 3}
+    modelfile.save(members[1], models.build(**wider).state_dict(), description | {"architecture": wider, "fold": "1"})
+    with pytest.raises(InputError, match=f"{members[1].name} is not the same network as .*{members[0].name}"):
+        ensemble(members, tmp_path / "other.safetensors", "all")
     with torch.no_grad():  # as other programs see it, which know of one graph only
         raw = torch.from_numpy(image[:100, :100].astype(np.float32))[None, None]
         probability = exchange.Deployable(network)(raw)[0, 1].numpy()

@@ -164,6 +164,7 @@ def test_an_ensemble_costs_what_its_members_do():
     trained = pd.DataFrame(
         [("d", "0", "u", 60.0), ("d", "0", "u-seed1", 120.0), ("d", "1", "u", 600.0)], columns=columns
     )
-    values = pd.DataFrame([("d", "0", "several"), ("d", "0", "u-seed1")], columns=columns[:3])
-    rows = with_minutes(values, trained, {"several": ["u", "u-seed1"], "u": []})
-    assert rows["minutes"].tolist() == [3, 2] and rows["recipe"].tolist() == ["several", "u"]
+    values = pd.DataFrame([("d", "0", "seeds"), ("d", "0", "u-seed1"), ("d", "all", "folds")], columns=columns[:3])
+    members = {"seeds": [(None, "u"), (None, "u-seed1")], "folds": [(0, "u"), (1, "u")], "u": []}
+    rows = with_minutes(values, trained, members)
+    assert rows["minutes"].tolist() == [3, 2, 11] and rows["recipe"].tolist() == ["seeds", "u", "folds"]

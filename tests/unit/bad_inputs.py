@@ -169,6 +169,7 @@ MISTAKES = {  # title: (path in the configuration, value)
     "ensemble of an ensemble": ("models/several", {"ensemble": {"of": "several"}, "prediction": "paper"}),
     "ensemble with a recipe": ("models/several", SMALL | {"ensemble": {"of": "small"}}),
     "ensemble with a file": ("models/brought", BROUGHT | {"ensemble": {"of": "small"}}),
+    "ensemble over one fold": ("models/several", {"ensemble": {"of": "small", "folds": [0]}, "prediction": "paper"}),
     "ensemble of one": ("models/several", {"ensemble": {"of": "small", "seeds": [0]}, "prediction": "paper"}),
     "spread without probabilities": ("prediction/paper/store", "argmax"),
 }
@@ -187,6 +188,22 @@ def _(folder):
     config = changed("runs/0/models", ["small", "brought"])
     config["models"]["brought"] = BROUGHT
     return checking(config)
+
+
+def with_folds_as_one(folds):
+    config = changed("runs/0", {"dataset": "synthetic_em", "models": ["one"], "folds": folds})
+    config["models"]["one"] = {"ensemble": {"of": "small", "folds": [0, 1, 7]}, "prediction": "paper"}
+    return config
+
+
+@case("Configuration", "ensemble over folds tested on one of them")
+def _(folder):
+    return checking(with_folds_as_one([0]))
+
+
+@case("Configuration", "ensemble over folds that aren't there")
+def _(folder):
+    return checking(with_folds_as_one(["all"]))
 
 
 @case("Configuration", "preset misspelt")

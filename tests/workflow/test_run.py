@@ -40,8 +40,8 @@ def test_metrics_are_tidy(finished):
 def test_runtime_names_every_measured_job(finished):
     table = pd.read_csv(finished.folder / "results/runtime.csv")
     assert {"wall_s", "peak_rss_mb", "gpu_s"} <= set(table.columns)
-    jobs = {"prepare": 1, "weight_map": 1, "augment": 3, "train": 3, "predict": 3, "segment": 3, "evaluate": 3}
-    jobs |= {"choose_segmentation": 3, "predict_slab": 1, "stitch": 1, "segment_volume": 1, "evaluate_volume": 1}
+    jobs = {"prepare": 1, "weight_map": 2, "augment": 6, "train": 4, "predict": 3, "segment": 3, "evaluate": 3}
+    jobs |= {"choose_segmentation": 3, "predict_slab": 2, "stitch": 2, "segment_volume": 2, "evaluate_volume": 2}
     assert table["rule"].value_counts().to_dict() == jobs
     assert (table["wall_s"] > 0).all() and table["gpu_s"].isna().all()
 
@@ -67,7 +67,7 @@ def test_recipes_are_compared(finished):
     speed = pd.read_csv(report / "speed.csv").set_index("model")
     assert speed.loc["summed", "parameters"] < speed.loc["tiny", "parameters"]
     assert (speed[["seconds", "peak_mb", "gflop", "training_s"]] > 0).all(axis=None)
-    assert speed["trained"].to_dict() == {"tiny": 2, "summed": 1, "several": 2}
+    assert speed["trained"].to_dict() == {"tiny": 3, "summed": 1, "several": 2, "over_folds": 2}
     assert speed.loc["several", "gflop"] == pytest.approx(2 * speed.loc["tiny", "gflop"])
 
 
@@ -76,6 +76,18 @@ def test_probabilities_and_their_spread_are_calibrated(finished):
     pixels = bins.groupby(["model", "of"])["pixels"].sum()
     assert set(pixels.index) == {(m, of) for m in ("tiny", "summed", "several") for of in ("probability", "spread")}
     assert (pixels == 3 * 72 * 72).all()
+
+
+def test_the_folds_of_a_recipe_are_one_model_for_volumes(finished):
+    results = finished.folder / "results"
+    members = [json.loads((results / f"tiny_em/{fold}/tiny/model.json").read_text()) for fold in (0, 1)]
+    description = json.loads((results / "tiny_em/all/over_folds/model.json").read_text())
+    assert (description["fold"], description["folds"], description["seeds"]) == ("all", ["0", "1"], [0, 0])
+    assert description["weights_of_members"] == [one["weights_sha256"] for one in members]
+    spread = zarr.open_group(results / "volumes/tiny_volume/over_folds/prediction.zarr", mode="r")["0"][2]
+    assert (spread > 0).any()
+    metrics = pd.read_csv(results / "metrics.csv", dtype={"fold": str}).query("model == 'over_folds'")
+    assert set(metrics["dataset"]) == {"tiny_volume"} and set(metrics["fold"]) == {"all"}
 
 
 def test_tiles_dont_show(finished):
@@ -349,8 +361,8 @@ def test_pages_of_the_report_are_accessible(finished):
 def test_the_run_is_summed_up(finished):
     note = json.loads((finished.folder / "results/run.json").read_text())
     assert note["status"] == "finished" and note["report"] == "results/report.html"
-    names = ("several", "summed", "tiny-seed1", "tiny")
-    assert note["models"] == [f"results/tiny_em/0/{name}/model.safetensors" for name in names]
+    names = ("0/several", "0/summed", "0/tiny-seed1", "0/tiny", "1/tiny", "all/over_folds")
+    assert note["models"] == [f"results/tiny_em/{name}/model.safetensors" for name in names]
     assert note["jobs"] == len(pd.read_csv(finished.folder / "results/runtime.csv")) > 10
     assert note["peak_rss_mb"] > 0 and {row["metric"] for row in note["metrics"]} >= {"iou", "rand_error"}
     assert all(Path(path).is_file() for path in note["log"])
@@ -360,6 +372,7 @@ def test_the_methods_say_what_was_run(finished):
     text = (finished.folder / "results/report/methods.md").read_text()
     for said in ("tiny_em has 6 slices of 72 x 72 pixels", "2 contiguous slabs", "1,886 parameters", "for 6 steps",
         "AdamW at a learning rate of 0.001", "5 samples of 60 x 60", "w0 = 10", "2 symmetries", "contrast varied",
+        "tested: fold 0; fold all is everything annotated. ", "of the networks of folds 0, 1 were averaged",
         "doi:10.1007/978-3-319-24574-4_28"):  # fmt: skip
         assert said in text, text
     assert "brightness" not in text, "what was not varied is not told"

@@ -11,7 +11,7 @@ from unetflow.config import checked, made_here_or_remote
 from unetflow.files import fingerprint
 from unetflow.found import check as check_found
 from unetflow.names import model_name, recipe_of, seed_of
-from unetflow.recipes import architecture_of, completed_recipe, is_auto, members_of
+from unetflow.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of
 from unetflow.sources import identity
 from unetflow.summary import summary
 

@@ -14,10 +14,10 @@ def entry_of(model):
 ENSEMBLES = "|".join(re.escape(name) for name, entry in config["models"].items() if entry["ensemble"]) or "(?!)"
 
 
-def members(wildcards):
+def files_of_members(wildcards):
     """The model files of an ensemble."""
-    folder = f"results/{wildcards.dataset}/{wildcards.fold}"
-    return [f"{folder}/{name}/model.safetensors" for name in members_of(config["models"], wildcards.model)]
+    trained = trainings_of(config["models"], wildcards.fold, wildcards.model)
+    return [f"results/{wildcards.dataset}/{fold}/{name}/model.safetensors" for fold, name in trained]
 
 
 def seed(wildcards):
@@ -44,8 +44,13 @@ def recipe_of_training(wildcards):
 def first_recipe(wildcards):
     """The file with the recipe of an automatic model, of the first fold that it is trained on; a list."""
     name = recipe_of(wildcards.model)
-    trained = [f"results/{d}/{fold}/auto.yaml" for d, fold, model in models_of_runs() if recipe_of(model) == name]
+    trained = [found_for(*one) for one in models_of_runs() if recipe_of(one[2]) == name]
     return trained[:1] if is_auto(recipe(wildcards)) else []
+
+
+def found_for(dataset, fold, model):
+    """The file with the recipe of an automatic model of a fold, or of the first member of an ensemble."""
+    return f"results/{dataset}/{trainings_of(config['models'], fold, model)[0][0]}/auto.yaml"
 
 
 def training_of_model(wildcards):

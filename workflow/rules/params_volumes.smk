@@ -92,8 +92,7 @@ def recipe_for_volume(wildcards):
     """The file with the recipe of an automatic model; a list."""
     if from_file(wildcards) or not is_auto(recipe(wildcards)):
         return []
-    dataset, fold = training_for_volume(wildcards)
-    return [f"results/{dataset}/{fold}/auto.yaml"]
+    return [found_for(*training_for_volume(wildcards), wildcards.model)]
 
 
 def description_for_volume(wildcards):

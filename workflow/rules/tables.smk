@@ -84,12 +84,11 @@ def benchmarks_of_runs():
         name = entry_of(model)["augmentation"]
         folder = f"results/{dataset}/{fold}/{model}"
         add("prepare", dataset)
-        add("weight_map", dataset, fold, job=config["augmentations"][name]["weights"])
-        for chunk in range(chunk_count(name)):
-            add("augment", dataset, fold, job=f"{name}/{chunk}")
-        for trained in members_of(config["models"], recipe_of(model)) or [model]:
-            described = f"results/{dataset}/{fold}/{trained}/model.json"
-            add("train", dataset, fold, trained, device_file=described)
+        for part, trained in trainings_of(config["models"], fold, model):
+            add("weight_map", dataset, part, job=config["augmentations"][name]["weights"])
+            for chunk in range(chunk_count(name)):
+                add("augment", dataset, part, job=f"{name}/{chunk}")
+            add("train", dataset, part, trained, device_file=f"results/{dataset}/{part}/{trained}/model.json")
         if (dataset, fold, model) not in tested_models_of_runs():
             continue
         add("predict", dataset, fold, model, device_file=f"{folder}/prediction.zarr/zarr.json")

@@ -70,8 +70,9 @@ def recipes_of_runs():
 
 
 def members_of_recipes():
-    """Recipe -> the models of the ensemble that it is; empty if it is none."""
-    return {name: members_of(config["models"], name) for name in recipes_of_runs()}
+    """Recipe -> [fold, model] of every member of the ensemble that it is; empty if it is none. See `recipes.members`."""
+    entries = {name: config["models"][name]["ensemble"] for name in recipes_of_runs()}
+    return {name: members(entry) if entry else [] for name, entry in entries.items()}
 
 
 def compared_models(dataset, fold):

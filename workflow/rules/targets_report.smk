@@ -33,13 +33,11 @@ def figures_of_runs():
     pages.append("results/report/pages/methods.html")
     for dataset, fold, model in models_of_runs():
         name = entry_of(model)["augmentation"]
-        folder = f"results/report/{dataset}/{fold}"
-        pages += [
-            f"results/report/pages/{dataset}/checks.html",
-            f"{folder}/weights_{config['augmentations'][name]['weights']}.svg",
-            f"{folder}/chunks_{name}.svg",
-            *(f"{folder}/training_{one}.svg" for one in members_of(config["models"], recipe_of(model)) or [model]),
-        ]
+        pages.append(f"results/report/pages/{dataset}/checks.html")
+        for part, trained in trainings_of(config["models"], fold, model):
+            folder = f"results/report/{dataset}/{part}"
+            pages.append(f"{folder}/weights_{config['augmentations'][name]['weights']}.svg")
+            pages += [f"{folder}/chunks_{name}.svg", f"{folder}/training_{trained}.svg"]
     pages += [f"results/report/{d}/{fold}/prediction_{m}.svg" for d, fold, m in tested_models_of_runs()]
     for dataset, _, _ in tested_models_of_runs():
         pages += [f"results/report/{dataset}/{name}.svg" for name in ("calibration", "cost")]

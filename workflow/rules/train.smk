@@ -58,7 +58,7 @@ rule train:
 rule ensemble:
     """Several trainings of a recipe as one model."""
     input:
-        members=members,
+        members=files_of_members,
     output:
         model="results/{dataset}/{fold}/{model}/model.safetensors",
         description="results/{dataset}/{fold}/{model}/model.json",
@@ -70,7 +70,7 @@ rule ensemble:
         "../../envs/torch.yaml"
     params:
         code=code("ensemble.py"),
-        members=members,
+        members=files_of_members,
     script:
         "../scripts/ensemble.py"
 

@@ -17,13 +17,13 @@ def collect_speed(profiles, runtime, table, views, members):
     training_s : mean wall time of a training, of which there were ``trained``; of an ensemble, those of its members.
 
     profiles : dict recipe -> path of its profile. views : dict recipe -> number of symmetries. members : dict recipe ->
-    models of the ensemble; empty if it is none.
+    [fold, model] of the members of an ensemble; empty if it is none.
     """
     times = pd.read_csv(runtime).query("rule == 'train'")
     rows = []
     for model, profile in profiles.items():
         own = times["model"].map(recipe_of) == model
-        trained = times[times["model"].isin(members[model]) if members[model] else own]["wall_s"]
+        trained = times[times["model"].isin([name for _, name in members[model]]) if members[model] else own]["wall_s"]
         row = {"model": model, "views": views[model], "training_s": trained.mean(), "trained": len(trained)}
         rows.append(json.loads(Path(profile).read_text()) | row)
     pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)

@@ -9,7 +9,8 @@ from unetflow.names import recipe_of
 def plot_cost(metrics, runtime, members, dataset, figure):
     """Write an SVG: a panel per metric, a dot per fold and seed.
 
-    metrics, runtime : CSVs. members : dict recipe -> models of the ensemble, whose times are added up; empty if none.
+    metrics, runtime : CSVs. members : dict recipe -> [fold (None: its own), model] of the members of an ensemble, whose
+    times are added up; empty if it is none.
     """
     values = pd.read_csv(metrics, dtype={"fold": str, "image": str}).query("image == 'all'")
     values = values[(values["dataset"] == dataset) & values["metric"].isin(METRICS)]
@@ -23,7 +24,8 @@ def with_minutes(values, trained, members):
     seconds = trained.set_index(["dataset", "fold", "model"])["wall_s"]
 
     def minutes(row):
-        return sum(seconds[row.dataset, row.fold, name] for name in members[recipe_of(row.model)] or [row.model]) / 60
+        trainings = members[recipe_of(row.model)] or [(None, row.model)]
+        return sum(seconds[row.dataset, row.fold if fold is None else str(fold), name] for fold, name in trainings) / 60
 
     return values.assign(recipe=values["model"].map(recipe_of), minutes=[minutes(row) for row in values.itertuples()])
 

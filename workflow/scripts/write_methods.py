@@ -30,7 +30,8 @@ def write_methods(runs, config, text, html):
     for (name, *of), of_recipe in by_recipe(runs, config).items():
         descriptions = [json.loads(Path(run[4]).read_text()) for run in of_recipe]
         networks.append(of_member(descriptions[0])["architecture"]["name"])
-        found = [Path(of_recipe[0][4]).parents[1] / "auto.yaml"] if of else []
+        fold = descriptions[0].get("folds", [descriptions[0]["fold"]])[0]
+        found = [Path(of_recipe[0][4]).parents[2] / str(fold) / "auto.yaml"] if of else []
         paragraphs.append(" ".join([f"{' for '.join([name, *of])}:", *sentences(name, descriptions, config, found)]))
     used = ", ".join(f"{name} {number}" for name, number in methods.versions(SOFTWARE).items())
     paragraphs.append(f"All steps were run by unetflow, a Snakemake workflow ({used}).")
@@ -66,7 +67,7 @@ def sentences(name, descriptions, config, found):
     parameters = sum(weights.numel() for weights in build(**member["architecture"]).parameters())
     yield methods.training(member, parameters, seeds)
     if recipe["ensemble"]:
-        yield "Their probabilities were averaged."
+        yield methods.averaged(recipe["ensemble"])
     yield methods.prediction(config["prediction"][recipe["prediction"]])
 
 

@@ -97,12 +97,7 @@ def check_run(config, index, run):
             raise InputError(f"config: runs/{index} lacks the key {key!r}; add it, since its models are to be trained")
     known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
     dataset = config["datasets"][run["dataset"]]
-    folds = dataset["split"]["folds"]
-    if dataset["split"]["method"] != "groups" and any(fold != "all" and fold >= folds for fold in run["folds"]):
-        raise InputError(
-            f"config: runs/{index}/folds names fold {max(f for f in run['folds'] if f != 'all')}, but {run['dataset']} "
-            f"has folds 0 to {folds - 1}; change one of them"
-        )
+    check_folds(config, index, run, dataset["split"])
     if run["volumes"] and len(run["folds"]) > 1:
         raise InputError(
             f"config: runs/{index} applies models to volumes, but trains them on folds {run['folds']}; name the one "
@@ -113,6 +108,25 @@ def check_run(config, index, run):
             f"config: runs/{index}/folds names fold 'all', but only isbi2012 data sets have official test images to "
             f"predict; name numbered folds"
         )
+
+
+def check_folds(config, index, run, split):
+    """Raise InputError if a run names a fold that ``split`` doesn't make, or tests an ensemble on what it has seen."""
+    named = {f"runs/{index}/folds": [fold for fold in run["folds"] if fold != "all"]}
+    for model in run["models"]:
+        folds = (config["models"][model]["ensemble"] or {}).get("folds")
+        if folds and run["folds"] != ["all"]:
+            raise InputError(
+                f"config: runs/{index} has folds {run['folds']}, but the members of {model} have seen the slices of "
+                f"all folds; give it a run with folds: [all]"
+            )
+        named[f"models/{model}/ensemble/folds"] = folds or []
+    for key, folds in named.items():
+        if split["method"] != "groups" and max(folds, default=0) >= split["folds"]:
+            raise InputError(
+                f"config: {key} names fold {max(folds)}, but {run['dataset']} has folds 0 to {split['folds'] - 1}; "
+                f"change one of them"
+            )
 
 
 def check_volumes(config):

@@ -28,11 +28,15 @@ def data(name, meta, split, folds):
     size = " x ".join(map(str, shapes[0])) + (f" to {' x '.join(map(str, shapes[-1]))}" if len(shapes) > 1 else "")
     voxel = " x ".join(f"{v:g}" for v in meta["voxel_size"])
     count = f"{split['folds']} " if split["method"] != "groups" else ""
+    used = [f"; tested: {plural('fold', numbered)}"] if (numbered := [fold for fold in folds if fold != "all"]) else []
+    if "all" in folds:
+        official = any(one["part"] == "test" for one in slices)
+        used.append("; fold all is everything annotated" + ", tested on the official test images" * official)
     return (
         f"The data set {name} has {len(slices)} slices of {size} pixels (voxels of {voxel} {meta['unit'] or 'pixels'}, "
         f"z, y, x), {annotated} of them annotated. They were split into {count}"
-        f"{METHODS[split['method']].format(guard=split['guard'])}; tested: {plural('fold', folds)}. Grey values were "
-        f"normalised by the mean and standard deviation of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})."
+        f"{METHODS[split['method']].format(guard=split['guard'])}{''.join(used)}. Grey values were normalised by the "
+        f"mean and standard deviation of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})."
     )
 
 
@@ -79,6 +83,12 @@ def training(description, parameters, seeds):
         f"{optimizer[recipe['optimizer']]} at a learning rate of {recipe['learning_rate']:g}{schedule}, in "
         f"{recipe['precision']}, on {description['device']}, with {plural('seed', seeds)}."
     )
+
+
+def averaged(ensemble):
+    """Sentence on an ensemble. ensemble : its entry of the configuration."""
+    of = f" of the networks of {plural('fold', ensemble['folds'])}" if ensemble["folds"] else ""
+    return f"The probabilities{of} were averaged."
 
 
 def plural(noun, values):

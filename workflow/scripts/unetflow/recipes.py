@@ -1,8 +1,10 @@
-"""What a `models` entry is: a recipe to be trained, a trained file, or an ensemble of a recipe's seeds."""
+"""What a `models` entry is: a recipe to be trained, a trained file, or an ensemble of a recipe's trainings."""
+
+from itertools import product
 
 from . import geometry, packages
 from .errors import InputError
-from .names import model_name
+from .names import model_name, recipe_of
 from .schema import known
 
 DEPTHS = (2, 3, 4, 5)  # of networks that `auto` chooses among
@@ -65,6 +67,8 @@ def check_origin(config, name):
         known(f"models/{name}/ensemble/of", member, config["models"])
         if any(config["models"][member][key] for key in ("file", "ensemble")):
             raise InputError(f"config: models/{name}/ensemble/of is {member!r}, which is not trained; name a recipe")
+        if len(members(model["ensemble"])) < 2:
+            raise InputError(f"config: models/{name}/ensemble has a single member; name more seeds or folds")
     for key, section in TRAINED.items():
         if not given and key not in model:
             raise InputError(
@@ -86,10 +90,16 @@ def completed_recipe(models, name):
     return model | {key: member[key] for key in (*TRAINED, "options")}
 
 
-def members_of(models, name):
-    """The {model} of every member of the ensemble ``name``; an empty list if it is none."""
-    ensemble = models[name]["ensemble"]
-    return [model_name(ensemble["of"], number) for number in ensemble["seeds"]] if ensemble else []
+def members(ensemble, fold=None):
+    """(fold, {model}) of every member of an ``ensemble`` entry; members are of ``fold`` unless it names folds."""
+    seeds = ensemble["seeds"] or ([0] if ensemble["folds"] else [0, 1, 2])
+    return list(product(ensemble["folds"] or [fold], [model_name(ensemble["of"], number) for number in seeds]))
+
+
+def trainings_of(models, fold, model):
+    """(fold, {model}) of the trainings behind ``model`` of a fold: of an ensemble its members, else itself."""
+    ensemble = models[recipe_of(model)]["ensemble"]
+    return members(ensemble, fold) if ensemble else [(fold, model)]
 
 
 def architecture_of(model):
@@ -99,7 +109,7 @@ def architecture_of(model):
     network = {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]}
     if model["ensemble"]:
         return {"name": "ensemble", "in_channels": 1, "classes": 2} | {
-            "members": len(model["ensemble"]["seeds"]),
+            "members": len(members(model["ensemble"])),
             "of": network,
         }
     return network
