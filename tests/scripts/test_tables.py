@@ -12,7 +12,7 @@ from plot_cost import with_minutes
 from plot_prediction import in_words
 from scipy import stats
 from summarise import summarise
-from unetflow import figures
+from unetflow import figures, methods
 from unetflow.metrics.errors import splits_and_mergers
 from unetflow.tables import paired
 
@@ -168,3 +168,14 @@ def test_an_ensemble_costs_what_its_members_do():
     members = {"seeds": [(None, "u"), (None, "u-seed1")], "folds": [(0, "u"), (1, "u")], "u": []}
     rows = with_minutes(values, trained, members)
     assert rows["minutes"].tolist() == [3, 2, 11] and rows["recipe"].tolist() == ["seeds", "u", "folds"]
+
+
+def test_methods_say_which_folds_are_tested():
+    slices = [{"annotated": True, "shape": (4, 5), "part": "train"}]
+    meta = {"slices": slices, "voxel_size": [1, 1, 1], "unit": "pixel", "mean": 0.0, "sd": 1.0}
+    split = {"method": "images", "folds": 3, "guard": 0}
+    assert "; tested: folds 0, 2. Grey" in methods.data("d", meta, split, [0, 2])
+    assert "images; fold all is everything annotated. Grey" in methods.data("d", meta, split, ["all"])
+    meta["slices"] = [*slices, {"annotated": False, "shape": (4, 5), "part": "test"}]
+    said = methods.data("d", meta, split, [0, "all"])
+    assert "; tested: fold 0; fold all is everything annotated, tested on the official test images. Grey" in said
