@@ -57,13 +57,15 @@ view: $(VENV)/.stamp  ## results in the browser: make view ARGS="--configfile mi
 env install: $(VENV)/.stamp
 
 # torch comes first and by pip, so that pip's own configuration decides between a CPU and a CUDA build;
-# everything else is locked with hashes and installed without resolving, so nothing can replace it.
+# everything else is locked with hashes and installed without resolving, so nothing can replace it. It is compiled once
+# here: where Python may not write beside the packages (containers, shared installations), each job would compile it anew.
 $(VENV)/.stamp: requirements/torch.txt requirements/lock.txt
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "unetflow needs Python >= 3.11; name one with: make PY=python3.11"; exit 1; }
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install -q uv==0.13.9
 	$(BIN)/python -m pip install -q -r requirements/torch.txt
-	$(UV) install -q $(UVFLAGS) --python $(BIN)/python --no-deps --require-hashes -r requirements/lock.txt
+	$(UV) install -q $(UVFLAGS) --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+	  -r requirements/lock.txt
 	$(UV) check --python $(BIN)/python
 	@touch $@
 
