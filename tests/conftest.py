@@ -50,7 +50,7 @@ class Pipeline:
 
     def command(self, *options):
         command = [str(Path(sys.executable).with_name("snakemake")), "--resources", "gpu=0"]
-        command += ["--set-threads", "train=1", "predict=1", "predict_slab=1", "check_tiling=1"]
+        command += ["--set-threads", "train=1", "predict=1", "predict_slab=1", "check_tiling=1", "profile_model=1"]
         command += ["--cores", str(self.cores)]  # last, since a target may follow
         return [*command, *options, *(["--configfile", *self.configfiles] if self.configfiles else [])]
 

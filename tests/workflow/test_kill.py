@@ -16,6 +16,11 @@ import pytest
 from conftest import Pipeline
 
 RESULTS = "results/tiny_em/0"
+# The smallest experiment with one network only: every kind of job that keeps work in progress is there.
+ONE_NETWORK = {
+    "runs": [{"dataset": "tiny_em", "models": ["tiny"], "folds": [0], "volumes": ["tiny_volume"]}],
+    "report": {"reference": None, "claims": []},
+}
 # A file that is there only while the job is at work.
 MOMENTS = {
     "augment": f"{RESULTS}/chunks/tiny/.*.zarr.partial/*.zarr/image",
@@ -25,6 +30,21 @@ MOMENTS = {
     "segment_volume": "results/volumes/tiny_volume/tiny/.segmentation.zarr.*/objects.jsonl",
     "write_report": "results/.report.html.*/config.json",
 }
+
+
+def experiment(folder, cores=2):
+    """A copy of the pipeline in ``folder`` with one network to train."""
+    pipeline = Pipeline(folder, "tests/config.yaml", "one_network.json", cores=cores)
+    (pipeline.folder / "one_network.json").write_text(json.dumps(ONE_NETWORK))
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Bytes of every result of a run that nobody kills."""
+    pipeline = experiment(tmp_path_factory.mktemp("undisturbed"))
+    pipeline.run()
+    return pipeline.contents()
 
 
 def start(pipeline):
@@ -64,9 +84,9 @@ def finish(pipeline):
 
 
 @pytest.mark.parametrize("everything", [True, False], ids=["with its jobs", "alone"])
-def test_kills_at_work(finished, tmp_path, everything):
+def test_kills_at_work(undisturbed, tmp_path, everything):
     """Snakemake is killed in the middle of each of these jobs, which die or stay as orphans."""
-    pipeline = Pipeline(tmp_path / "killed", "tests/config.yaml", cores=1)
+    pipeline = experiment(tmp_path / "killed", cores=1)
     awaited = dict(MOMENTS)
     while awaited:
         process = start(pipeline)
@@ -75,16 +95,16 @@ def test_kills_at_work(finished, tmp_path, everything):
         kill(process, everything)
         del awaited[moment]
     finish(pipeline)
-    assert pipeline.contents() == finished.contents()
+    assert pipeline.contents() == undisturbed
     assert (pipeline.folder / "results/report.html").read_text().rstrip().endswith("</html>")
 
 
-def test_random_kills(finished, tmp_path):
+def test_random_kills(undisturbed, tmp_path):
     """Random processes of the run, at random moments."""
     kills = int(os.environ.get("KILLS", "2"))
     rng, done = random.Random(int(os.environ.get("KILL_SEED", "0"))), 0
     for attempt in range(10 * kills):
-        pipeline = Pipeline(tmp_path / str(attempt), "tests/config.yaml")
+        pipeline = experiment(tmp_path / str(attempt))
         while done < kills:
             process = start(pipeline)
             deadline = time.monotonic() + rng.uniform(3, 40)
@@ -97,14 +117,14 @@ def test_random_kills(finished, tmp_path):
                 done += 1
                 print(f"kill {done} of {kills}", flush=True)
         finish(pipeline)
-        assert pipeline.contents() == finished.contents()
+        assert pipeline.contents() == undisturbed
         if done == kills:
             return
 
 
-def test_ctrl_c_leaves_no_lock_and_says_how_to_go_on(finished, tmp_path):
+def test_ctrl_c_leaves_no_lock_and_says_how_to_go_on(undisturbed, tmp_path):
     """Ctrl-C reaches Snakemake and its jobs alike; the same command goes on, without any unlocking."""
-    pipeline = Pipeline(tmp_path / "interrupted", "tests/config.yaml", cores=1)
+    pipeline = experiment(tmp_path / "interrupted", cores=1)
     log = pipeline.folder / "run.log"
     with open(log, "w") as file:
         process = subprocess.Popen(
@@ -120,4 +140,4 @@ def test_ctrl_c_leaves_no_lock_and_says_how_to_go_on(finished, tmp_path):
     pipeline.run()
     assert "going on from step" in (pipeline.folder / "logs/train/tiny_em/0/tiny.log").read_text() + said
     assert json.loads((pipeline.folder / "results/run.json").read_text())["status"] == "finished"
-    assert pipeline.contents() == finished.contents()
+    assert pipeline.contents() == undisturbed
