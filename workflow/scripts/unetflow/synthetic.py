@@ -4,6 +4,8 @@ Realistic enough that grey values alone don't solve it: in the EM-like stack org
 membranes fade; in the cells-like images cells touch, and differ from the background by texture and halo only.
 """
 
+from math import ceil
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.ndimage import label as connected_components
@@ -44,13 +46,16 @@ def _em_slice(rng, seeds, bend, brightness):
 def _paint_organelle(rng, grey, labels):
     """A mitochondrion (dark rim, grey inside) or a vesicle (dark dot), within the cell at a random place."""
     y, x = rng.integers(0, labels.shape[0], 2)
-    inside = labels == labels[y, x]
     if labels[y, x] == 0:
         return
     axes = rng.uniform(4, 10, 2) if rng.random() < 0.4 else np.repeat(rng.uniform(1.5, 2.5), 2)
-    radius = ellipse_radius(labels.shape, (y, x), axes, rng.uniform(0, np.pi))
+    rim = 1.5 / axes.mean()
+    reach = ceil(axes.max() * (1 + rim))
+    near = tuple(slice(max(0, at - reach), at + reach + 1) for at in (y, x))
+    grey, inside = grey[near], labels[near] == labels[y, x]
+    radius = ellipse_radius(grey.shape, (y - near[0].start, x - near[1].start), axes, rng.uniform(0, np.pi))
     grey[inside & (radius < 1)] -= 0.18
-    grey[inside & (np.abs(radius - 1) < 1.5 / axes.mean())] -= 0.25
+    grey[inside & (np.abs(radius - 1) < rim)] -= 0.25
 
 
 def cell_images(slices=12, size=256, cells=16, seed=0):
