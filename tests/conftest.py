@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(os.environ.get("UNETFLOW_SHARED", ROOT.parent / "shared"))
+# Two tests at a time keep both cores busy: threads that spin while they wait for each other would triple a step's time.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 COPIED = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "config", "resources/paper", "tests/config.yaml")
 
 
