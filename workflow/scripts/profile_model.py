@@ -16,7 +16,7 @@ from unetflow.tiles import fitting_tile, tiles
 
 SIZE = 512  # pixels per side of the image, as in ISBI 2012
 REPEATS = 3
-ENOUGH = 2  # seconds after which it isn't repeated: what takes long is measured well at once
+ENOUGH = 2  # seconds after which it isn't repeated any more
 
 
 def profile_model(profile, architecture, options, device):
