@@ -40,6 +40,7 @@ AUGMENTATION = {
     "contrast": 0.1,
     "brightness": 0.1,
     "noise": 0.1,
+    "contacts": 0,
     "border": "mirror",
     "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
 }
@@ -97,9 +98,9 @@ def test_targets_are_parted_and_weighted_as_the_training_set_says(folder):
         assert not targets["weight"][volume.index[name]].any(), "the test part must not be seen"
 
 
-def chunk(folder, path, first, count, seed="0/cells/0"):
+def chunk(folder, path, first, count, seed="0/cells/0", **options):
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr")
-    augment_chunk(*paths, path, "0", range(first, first + count), seed, AUGMENTATION)
+    augment_chunk(*paths, path, "0", range(first, first + count), seed, AUGMENTATION | options)
     return path
 
 
@@ -118,6 +119,16 @@ def test_samples_come_from_training_slices_and_keep_their_drawings(folder, tmp_p
     assert [d["sample"] for d in draws] == list(range(7, 13))
     assert {d["slice"] for d in draws} <= set(split(folder, "train"))
     assert {"centre", "angle", "mirror", "elastic_seed", "contrast"} <= set(draws[0])
+
+
+def test_contacts_add_objects_and_borders_and_leave_the_drawings(folder, tmp_path):
+    paths = [chunk(folder, tmp_path / f"{n}.zarr", 0, 8, contacts=n) for n in (0, 3)]
+    (_, without, plain), (_, target, weight) = (map(np.stack, zip(*Samples([path]))) for path in paths)
+    draws = [zarr.open_group(path, mode="r").attrs["draws"] for path in paths]
+    assert draws[0] == draws[1]
+    same = (target == without).all(axis=(1, 2))
+    assert target.sum() > without.sum() and not same.all()
+    assert weight[target == 0].mean() > plain[without == 0].mean(), "gaps between objects that touch weigh more"
 
 
 def predicted(folder, target):

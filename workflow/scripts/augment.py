@@ -5,8 +5,10 @@ import hashlib
 import numpy as np
 import zarr
 from unetflow import augment, jobs
+from unetflow.contacts import add_contacts
 from unetflow.found import followed
 from unetflow.stacks import Volume, read_split, write_chunk
+from unetflow.weights import training_target
 
 
 def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
@@ -24,7 +26,12 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
         name = split["train"][rng.integers(len(split["train"]))]
         height, width = volume.shape(name)
         image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
-        target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
+        if options["contacts"]:
+            apart = np.random.default_rng(seed_of(seed, f"{number}/contacts"))  # all else is drawn as without
+            image, labels = add_contacts(image, volume.labels(name), options["contacts"], apart)
+            target, weight = training_target(labels, **targets.attrs["options"])
+        else:
+            target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
         drawn = augment.draw(rng, options, known=weight > 0)
         samples.append(augment.sample(drawn, options, image, target, weight))
         draws.append({"sample": number, "slice": name} | drawn)

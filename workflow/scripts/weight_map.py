@@ -1,31 +1,32 @@
 """Training targets of a fold: the class of every pixel and its weight in the loss."""
 
 import numpy as np
-from unetflow import IGNORE, jobs
+from unetflow import jobs
 from unetflow.found import followed
 from unetflow.ngff import create_plain
 from unetflow.stacks import Volume, read_split
-from unetflow.weights import balanced_class_weights, separate_touching, weight_map
+from unetflow.weights import balanced_class_weights, separate_touching, training_target
 
 
 def weight_maps(volume, splits, targets, fold, weights):
     """Write ``targets``: target uint8[z, y, x] (1 = object) and weight float32[z, y, x], 0 where nothing is known.
 
     Covers the training and validation slices of the fold, in the volume's order; the others stay 0. Touching objects
-    are parted by a gap first. ``weights`` is the entry of the configuration.
+    are parted by a gap first. ``weights`` is the entry of the configuration; with the class weights of the training
+    slices it is kept in the attribute "options", so that other images can be given the same kind of target.
     """
-    gap, form = weights["gap"], {key: value for key, value in weights.items() if key != "gap"}
-    volume, split = Volume(volume), read_split(splits, fold)
+    volume, split, gap = Volume(volume), read_split(splits, fold), weights["gap"]
     parted = {name: separate_touching(volume.labels(name), gap) for name in split["train"] + split["validation"]}
     class_weights = balanced_class_weights([parted[name] for name in split["train"]])
     jobs.log.info(f"class weights: background {class_weights[0]:.3f}, objects {class_weights[1]:.3f}")
     shape = volume.group["0"].shape
     with jobs.made_whole(targets) as path:
         group = create_plain(path, target=(shape, np.uint8), weight=(shape, np.float32))
+        group.attrs["options"] = options = weights | {"class_weights": class_weights}
         for name, labels in parted.items():
             z, (height, width) = volume.index[name], labels.shape
-            group["target"][z, :height, :width] = (labels > 0).astype(np.uint8)
-            group["weight"][z, :height, :width] = weight_map(labels, **form, class_weights=class_weights, ignore=IGNORE)
+            target, weight = training_target(labels, **options | {"gap": 0})
+            group["target"][z, :height, :width], group["weight"][z, :height, :width] = target, weight
 
 
 if __name__ == "__main__":

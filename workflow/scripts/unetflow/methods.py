@@ -62,10 +62,12 @@ def samples(options, weights):
         "noise": "noise up to {:g}",
     }
     varied = [words.format(options[key]) for key, words in amounts.items() if options[key]]
+    contacts = options["contacts"]
+    copied = f" Up to {contacts} objects of a slice were copied beside others first." if contacts else ""
     return (
         f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
-        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{parted} "
-        f"{weighted}"
+        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{copied}"
+        f"{parted} {weighted}"
     )
 
 

@@ -59,6 +59,15 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
     return weight.astype(np.float32, copy=False)
 
 
+def training_target(labels, gap=1, **options):
+    """(target uint8[y, x], 1 = object; weight float32[y, x]) of ``labels``, touching cells parted by ``gap`` pixels.
+
+    options : those of `weight_map`.
+    """
+    parted = separate_touching(labels, gap)
+    return (parted > 0).astype(np.uint8), weight_map(parted, **options)
+
+
 def balanced_class_weights(label_images, ignore=IGNORE):
     """(background, cell) weights that give both classes the same total weight and known pixels the mean weight 1.
 
