@@ -56,6 +56,15 @@ def test_unknown_pixels_are_left_alone(one):
     np.testing.assert_array_equal(changed[unknown == IGNORE], image[unknown == IGNORE])
 
 
+def test_objects_with_nothing_known_around_them_are_not_copied(one):
+    image, labels = one
+    only = np.where(labels == 3, 3, IGNORE)
+    only[:40] = 0
+    changed, more = add_contacts(image, only, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(more, only)
+    np.testing.assert_array_equal(changed, image)
+
+
 @pytest.mark.parametrize("labels", [np.zeros((60, 60), np.int32), np.ones((60, 60), np.int32)])
 def test_nothing_to_copy_and_no_room(labels):
     image = np.zeros(labels.shape, np.float32)

@@ -27,10 +27,12 @@ def add_contacts(image, labels, count, rng):
     """``image`` float[y, x] and its ``labels`` int[y, x] with up to ``count`` more objects, both copied.
 
     Each is a copy of an object that lies wholly inside, in a random symmetry, pushed up to another one from a random
-    direction. Where there is no room for it, nothing is added. Only what is known to be background is covered.
+    direction. Where there is no room for it, nothing is added. Only what is known to be background is covered, and
+    objects without any around them are not copied.
     """
     image, labels = image.copy(), labels.copy()
-    inner = [(k, box) for k, box in enumerate(find_objects(np.maximum(labels, 0)), 1) if box and inside(box, labels)]
+    boxes = enumerate(find_objects(np.maximum(labels, 0)), 1)
+    inner = [(k, box) for k, box in boxes if box and inside(box, labels) and (labels[widened(box)] == 0).any()]
     for _ in range(count if inner else 0):
         for _ in range(TRIES):
             cutting = cut_out(image, labels, *inner[rng.integers(len(inner))], rng)
@@ -43,12 +45,17 @@ def add_contacts(image, labels, count, rng):
 
 def inside(box, labels):
     """Whether an object's ``box`` (slices y, x) and its halo lie within the image."""
-    return all(s.start >= HALO and s.stop <= n - HALO for s, n in zip(box, labels.shape))
+    return all(s.start >= 0 and s.stop <= n for s, n in zip(widened(box), labels.shape))
+
+
+def widened(box):
+    """``box`` with the halo."""
+    return tuple(slice(s.start - HALO, s.stop + HALO) for s in box)
 
 
 def cut_out(image, labels, label, box, rng):
     """The `Cutting` of one object in a random symmetry."""
-    box = tuple(slice(s.start - HALO, s.stop + HALO) for s in box)
+    box = widened(box)
     mask, background = labels[box] == label, labels[box] == 0
     share = np.clip(1 - distance_transform_edt(~mask) / HALO, 0, 1) * (mask | background)
     grey = image[box] - np.median(image[box][background])
