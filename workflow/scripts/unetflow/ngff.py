@@ -6,6 +6,9 @@ import numpy as np
 import zarr
 
 TILE = 512  # pixels per side of a compressed chunk at most; a shard (one file) holds many
+# By the kind of number, with checksums. Probabilities hardly shrink, so little time is spent on them (docs/log.md).
+PACKED = [zarr.codecs.ZstdCodec(level=1, checksum=True)]
+PACKED_FLOATS = [zarr.codecs.BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()]
 
 
 def create_image(path, shape, dtype, voxel_size, unit, channels=None, shard=None):
@@ -76,7 +79,7 @@ def create_array(group, name, shape, dtype, shard=None):
         dtype=dtype,
         chunks=(*[1] * (len(shape) - 2), *inner),
         shards=shards,
-        compressors=zarr.codecs.ZstdCodec(level=1, checksum=True),
+        compressors=PACKED_FLOATS if np.dtype(dtype).kind == "f" else PACKED,
         dimension_names=["c", "z", "y", "x"][-len(shape) :] if len(shape) <= 4 else None,
         config={"write_empty_chunks": True},
         overwrite=True,

@@ -47,7 +47,7 @@ class Shards:
         file, where = self.file(block), (..., *block.slices)
         file.unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
         self.array[where] = values
-        if not np.array_equal(self.array[where], values):
+        if not equal(self.array[where], values):
             raise OSError(f"{file} does not read back as it was written; check the disk")
         self.journal.note(str(block.place), file.read_bytes())
 
@@ -58,6 +58,11 @@ class Shards:
         values = make()
         self.write(block, values)
         return values
+
+
+def equal(one, other):
+    """Whether two arrays hold the same; float16 is compared by its bits, which takes a tenth of the time."""
+    return np.array_equal(*(a.view(np.int16) if a.dtype == np.float16 else a for a in (one, other)))
 
 
 def prediction_shards(folder, source, network, grid, options):
