@@ -713,6 +713,13 @@ def _(folder):
     return slab_of(folder / "v.tif", plan)
 
 
+@case("Volumes", "volume whose voxels changed after it was planned")
+def _(folder):
+    plan = planned(folder)
+    tifffile.imwrite(folder / "v.tif", 255 - grey(3, 20, 24), photometric="minisblack")
+    return slab_of(folder / "v.tif", plan)
+
+
 # --- Machine -------------------------------------------------------------------------------------------------------
 
 

@@ -472,8 +472,8 @@ def test_what_would_be_found_out_too_late_is_refused_when_planning(model, tmp_pa
     with pytest.raises(InputError, match=r"truth.zarr has shape \(2, 29, 20\), but the volume"):
         plan_volume(entry, {"path": str(tmp_path / "truth.zarr"), "axes": "zyx"}, *arguments)
     assert not (tmp_path / "plan.json").exists()
-    plan_volume(entry, None, *arguments)
     zarr.create_array(entry["path"], data=values.astype(np.uint16) * 256, overwrite=True)
+    plan_volume(entry, None, *arguments)
     inputs = Inputs(entry, tmp_path / "plan.json", model)
     predict_slab(inputs, tmp_path / "s.zarr", "1-of-1", OPTIONS, "cpu", PLENTY, "key")
     assert "trained on 100 and 60; unless it is empty there, convert the volume" in caplog.text

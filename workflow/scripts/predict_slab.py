@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from unetflow import files, jobs, memory, modelfile
 from unetflow.blocks import Grid
-from unetflow.errors import InputError
 from unetflow.inference import Predictor, predict_blocks
+from unetflow.plan import check_unchanged
 from unetflow.shards import prediction_shards
 from unetflow.sources import open_source
 
@@ -29,8 +29,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     Blocks done by an interrupted run are kept if their files have the checksums that were noted.
     """
     source, plan = open_source(**inputs.volume), json.loads(Path(inputs.plan).read_text())
-    if list(source.shape) != plan["shape"]:
-        raise InputError(f"{source.name} has shape {source.shape}, but {plan['shape']} when it was planned; plan again")
+    check_unchanged(source, plan)
     network = modelfile.load(inputs.model, device)
     warn_of_other_values(source, network)
     grid = Grid(source.shape, tuple(plan["block"]))
@@ -54,9 +53,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
 
 def warn_of_other_values(source, network):
     """Say so if the values in the middle of the volume are far from those that the network was trained on."""
-    low = [max(0, size // 2 - 128) for size in source.shape]
-    high = [min(a + 256, size) for a, size in zip(low, source.shape)]
-    sample = source.read((source.shape[0] // 2, *low[1:]), (source.shape[0] // 2 + 1, *high[1:])).astype(float)
+    sample = source.middle().astype(float)
     mean, sd = network.normalisation
     if abs(sample.mean() - mean) > 3 * sd or not sd / 5 < sample.std() < 5 * sd:
         jobs.log.warning(

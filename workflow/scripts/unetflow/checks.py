@@ -14,7 +14,7 @@ FEW = 3  # annotated slices
 LEAST_COVER = 0.005  # share of the pixels
 SATURATED = 0.05  # share of the pixels
 UNLIKE = 3  # standard deviations of grey values
-SAMPLE = (8, 256, 256)  # voxels (z, y, x) in the middle of a volume that are looked at
+SAMPLE = 8  # slices in the middle of a volume that are looked at
 
 
 def check_slices(slices, labels_are, ignore):
@@ -149,8 +149,7 @@ def suspicions(slices, annotated, covered):
 
 def volume_findings(source):
     """Rows (check, finding) that say what was understood of a `sources.Source`, from its metadata and its middle."""
-    low = [max(0, (size - side) // 2) for size, side in zip(source.shape, SAMPLE)]
-    sample = source.read(low, [a + min(size, side) for a, size, side in zip(low, source.shape, SAMPLE)])
+    sample = source.middle(SAMPLE)
     voxels, gigabytes = np.prod(source.shape, dtype=float), source.dtype.itemsize / 1e9
     rows = [
         ("size (z, y, x)", f"{' x '.join(map(str, source.shape))}, read from axes {source.axes}"),

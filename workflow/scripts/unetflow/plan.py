@@ -1,5 +1,6 @@
 """What predicting a volume takes, known before it begins: blocks, files, bytes, memory, operations."""
 
+from hashlib import sha256
 from math import prod
 
 import torch
@@ -7,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from . import memory
 from .blocks import Grid, fitting_block
+from .errors import InputError
 from .inference import input_shape
 from .tiles import fitting_tile
 
@@ -26,6 +28,7 @@ def lay_out(source, network, options, room):
     tiles = source.shape[0] * prod(sum(-(-n // side) for n in lengths(grid, 1 + k)) for k, side in enumerate(tile))
     return {
         "shape": list(source.shape),
+        "middle": checksum(source),
         "block": list(block),
         "tile": list(tile),
         "blocks": len(grid),
@@ -37,6 +40,25 @@ def lay_out(source, network, options, room):
         "operations": tiles * len(options["symmetries"]) * operations(network, window),
         "share_of_border": round(1 - prod(source.shape) / (tiles * prod(window)), 4),
     }
+
+
+def checksum(source):
+    """What the voxels in the middle of a volume are known again by."""
+    return sha256(source.middle().tobytes()).hexdigest()[:16]
+
+
+def check_unchanged(source, plan):
+    """Raise InputError if the volume was replaced after it was planned, as far as shape and middle show it."""
+    if list(source.shape) != plan["shape"]:
+        raise InputError(
+            f"{source.name} has shape {source.shape}, but {plan['shape']} when it was planned; run the same command "
+            f"with --forcerun plan_volume"
+        )
+    if checksum(source) != plan["middle"]:
+        raise InputError(
+            f"{source.name} holds other voxels in its middle than when it was planned; run the same command with "
+            f"--forcerun plan_volume"
+        )
 
 
 def lengths(grid, axis):

@@ -16,6 +16,7 @@ from .errors import InputError
 from .formats import is_url, open_any
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
+MIDDLE = 256  # voxels along y and x that a volume is looked at by
 ALONE = {"t": "time", "c": "channel"}  # axes of which one index is taken, and the configuration key that says which
 
 
@@ -48,6 +49,12 @@ class Source:
     @property
     def dtype(self):
         return np.dtype(self.array.dtype)
+
+    def middle(self, slices=1):
+        """The middle of the volume [z, y, x]: up to ``slices`` slices, `MIDDLE` voxels per side."""
+        most = (slices, MIDDLE, MIDDLE)
+        low = [max(0, (size - side) // 2) for size, side in zip(self.shape, most)]
+        return self.read(low, [min(a + side, size) for a, size, side in zip(low, self.shape, most)])
 
     def read(self, start, stop):
         """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x]."""
