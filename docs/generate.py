@@ -136,6 +136,24 @@ def draw_weights(path):
     figures.save(figures.weights_figure([("", images[0], parted > 0, weight_map(parted))]), path)
 
 
+def draw_contacts(path):
+    """A training slice, and two copies of its cells set beside others."""
+    import numpy as np
+    from unetflow import figures
+    from unetflow.contacts import add_contacts
+    from unetflow.synthetic import cell_images
+
+    images, labels = cell_images(slices=1, size=240, cells=9, seed=5)
+    changed = add_contacts(images[0].astype(float), labels[0], count=3, rng=np.random.default_rng(0))
+    figure, axes = figures.panels(2, 2)
+    shown = (images[0], labels[0], "slice"), (*changed, "with copies")
+    for axis, (image, cells, title) in zip(axes, shown):
+        axis.imshow(image, cmap="gray")
+        axis.contour(cells > 0, [0.5], colors="tab:orange", linewidths=0.8)
+        axis.set(title=title)
+    figures.save(figure, path)
+
+
 if __name__ == "__main__":
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     PAGE.write_text(page(schema))
@@ -143,3 +161,4 @@ if __name__ == "__main__":
     (ROOT / "docs/images").mkdir(exist_ok=True)
     draw_tile(ROOT / "docs/images/overlap_tile.svg")
     draw_weights(ROOT / "docs/images/weight_map.svg")
+    draw_contacts(ROOT / "docs/images/contacts.svg")
