@@ -54,6 +54,7 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, side, pixels, touch
     share = recipe["training"]["steps"] / auto.STEPS[device]
     assert auto.SHORTEST <= share <= auto.LONGEST and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
     assert recipe["weights"].get("gap", 0) <= max(1, diameter / 5)
+    assert (recipe["augmentation"]["contacts"] > 0) == (labels == "instances" and not touching)
 
 
 def test_less_memory_makes_it_narrower_until_nothing_fits():

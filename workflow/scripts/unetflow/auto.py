@@ -20,6 +20,7 @@ OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unle
 STEPS = {"cpu": 3000, "cuda": 6000}
 SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
 LARGEST_BATCH = 8
+COPIES = 3  # objects copied beside others in a sample, where none touch in the training slices (docs/results/cells)
 # The same for all data: what served cell tracking sets and EM (docs/results).
 VARIED = {"rotation": 180, "scale": 0.1, "contrast": 0.5, "brightness": 0.5, "noise": 0.2}
 TRAINING = {
@@ -66,21 +67,23 @@ def derive(found, labels_are, device, room):
     output = min(OUTPUT[device], ceil(found["side"] / layout.stride) * layout.stride)
     batch = min(LARGEST_BATCH, max(1, round((OUTPUT[device] / output) ** 2)))
     longer = float(np.clip(sqrt(found["pixels"] / 1e6), SHORTEST, LONGEST))
+    instances = labels_are == "instances"
     return {
         "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
-        "weights": weights(diameter, found["touching"]) if labels_are == "instances" else {"form": "none"},
+        "weights": weights(diameter) if instances else {"form": "none"},
         "augmentation": {
             "input": layout.valid_size(output + 2 * layout.context),
             **VARIED,
+            "contacts": COPIES if instances and not found["touching"] else 0,
             "elastic": {"form": "grid", "grid": 3, "sigma": float(np.clip(round(diameter / 6), 2, 10))},
         },
         "training": {"steps": int(round(longer * STEPS[device], -2)), "batch": batch, **TRAINING},
     }
 
 
-def weights(diameter, touching):
+def weights(diameter):
     """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit them."""
-    gap = 1 if not touching or diameter < 20 else 3 if diameter < 50 else 5
+    gap = 1 if diameter < 20 else 3 if diameter < 50 else 5
     return {"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5)), "gap": gap}
 
 
