@@ -95,6 +95,20 @@ def test_zero_border_leaves_nothing_to_learn_beyond_the_image():
     np.testing.assert_allclose(result, np.pad(image * start["contrast"] + 0.3, 3), atol=1e-3)
 
 
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32), height=st.integers(20, 500), width=st.integers(20, 500))
+def test_a_sample_of_its_window_is_that_of_the_whole_image(seed, height, width):
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=(height, width)).astype(np.float32)
+    labels = (image > 0).astype(np.uint8)
+    drawing = drawn(seed=seed, shape=image.shape)
+    part = augment.window(drawing, OPTIONS, image.shape)
+    moved = drawing | {"centre": [c - p.start for c, p in zip(drawing["centre"], part)]}
+    whole = augment.sample(drawing, OPTIONS, image, labels, np.abs(image))
+    for one, same in zip(whole, augment.sample(moved, OPTIONS, image[part], labels[part], np.abs(image)[part])):
+        np.testing.assert_allclose(one, same, atol=1e-3)
+
+
 def test_rotation_turns_about_the_centre():
     options = OPTIONS | {"mirror": False, "scale": 0.0, "elastic": {"form": "none"}, "input": 21}
     image = np.random.default_rng(0).random((41, 41)).astype(np.float32)

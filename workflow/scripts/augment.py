@@ -26,17 +26,27 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
         name = split["train"][rng.integers(len(split["train"]))]
         height, width = volume.shape(name)
         image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
+        target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
+        drawn = augment.draw(rng, options, known=weight > 0)
+        draws.append({"sample": number, "slice": name} | drawn)
         if options["contacts"]:
             apart = np.random.default_rng(seed_of(seed, f"{number}/contacts"))  # all else is drawn as without
-            image, labels = add_contacts(image, volume.labels(name), options["contacts"], apart)
-            target, weight = training_target(labels, **targets.attrs["options"])
-        else:
-            target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
-        drawn = augment.draw(rng, options, known=weight > 0)
+            made_as = targets.attrs["options"]
+            drawn, image, target, weight = with_copies(drawn, options, image, volume.labels(name), made_as, apart)
         samples.append(augment.sample(drawn, options, image, target, weight))
-        draws.append({"sample": number, "slice": name} | drawn)
     with jobs.made_whole(chunk) as path:
         write_chunk(path, samples, draws)
+
+
+def with_copies(drawn, options, image, labels, made_as, rng):
+    """A drawing, and image, target and weight for it: the window that the sample sees, with copied objects.
+
+    made_as : options of `training_target`.
+    """
+    window = augment.window(drawn, options, labels.shape)
+    centre = [place - part.start for place, part in zip(drawn["centre"], window)]
+    image, labels = add_contacts(image[window], labels[window], options["contacts"], rng)
+    return drawn | {"centre": centre}, image, *training_target(labels, **made_as)
 
 
 def seed_of(text, number):

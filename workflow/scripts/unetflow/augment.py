@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from .tiles import mirror_index
 
 cv2.setNumThreads(1)  # jobs are parallel, not the calls inside them
+AROUND = 64  # pixels; interpolation needs 2, border weights reach 31 with the paper's sigma
 KEYS = -0.5  # the cubic convolution kernel of Keys (1981), third-order exact
 
 
@@ -97,6 +98,14 @@ def sample(drawn, options, image, target, weight):
         inside = np.logical_and.reduce([(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape)])
         grey, weight = (np.where(inside, a, np.float32(0)) for a in (grey, weight))
     return grey, target, weight
+
+
+def window(drawn, options, shape):
+    """Slices (y, x) of an image of ``shape`` with all that a sample is made from, and `AROUND` pixels around it."""
+    size = (options["input"], options["input"])
+    at = coordinates(size, drawn, displacement(size, drawn, options["elastic"]))
+    low, high = at.min(axis=(1, 2)).astype(int) - AROUND, at.max(axis=(1, 2)).astype(int) + AROUND
+    return tuple(slice(max(0, int(a)), min(n, int(b))) for a, b, n in zip(low, high, shape))
 
 
 def displacement(shape, drawn, elastic):
