@@ -61,7 +61,7 @@ def test_objects_with_nothing_known_around_them_are_not_copied(one):
     only = np.where(labels == 3, 3, IGNORE)
     only[:40] = 0
     changed, more = add_contacts(image, only, 3, np.random.default_rng(0))
-    np.testing.assert_array_equal(more, only)
+    np.testing.assert_array_equal(more, np.where(only == 3, 1, only))
     np.testing.assert_array_equal(changed, image)
 
 
@@ -71,6 +71,14 @@ def test_nothing_to_copy_and_no_room(labels):
     changed, more = add_contacts(image, labels, 3, np.random.default_rng(0))
     np.testing.assert_array_equal(more, labels)
     np.testing.assert_array_equal(changed, image)
+
+
+def test_large_labels_cost_no_memory(one):
+    image, labels = one
+    large = np.where(labels > 0, labels.astype(np.int64) * 10**8, np.where(image > 5, IGNORE, 0))
+    small = np.where(large > 0, labels, large)
+    for a, b in zip(*(add_contacts(image, these, 2, np.random.default_rng(0)) for these in (large, small))):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_gap_between_a_copy_and_its_neighbour_is_learned(one):

@@ -24,15 +24,15 @@ class Cutting(NamedTuple):
 
 
 def add_contacts(image, labels, count, rng):
-    """``image`` float[y, x] and its ``labels`` int[y, x] with up to ``count`` more objects, both copied.
+    """``image`` float[y, x] and its ``labels`` int[y, x], both copied, with up to ``count`` more objects.
 
-    Each is a copy of an object that lies wholly inside, in a random symmetry, pushed up to another one from a random
-    direction. Where there is no room for it, nothing is added. Only what is known to be background is covered, and
-    objects without any around them are not copied.
+    Objects are numbered from 1. Each new one is a copy of an object that lies wholly inside, in a random symmetry,
+    pushed up to another one from a random direction. Where there is no room for it, nothing is added. Only what is
+    known to be background is covered, and objects without any around them are not copied.
     """
-    image, labels = image.copy(), labels.copy()
+    image, labels = image.copy(), numbered(labels)
     boxes = enumerate(find_objects(np.maximum(labels, 0)), 1)
-    inner = [(k, box) for k, box in boxes if box and inside(box, labels) and (labels[widened(box)] == 0).any()]
+    inner = [(k, box) for k, box in boxes if inside(box, labels) and (labels[widened(box)] == 0).any()]
     for _ in range(count if inner else 0):
         for _ in range(TRIES):
             cutting = cut_out(image, labels, *inner[rng.integers(len(inner))], rng)
@@ -41,6 +41,13 @@ def add_contacts(image, labels, count, rng):
                 insert(image, labels, cutting, corner)
                 break
     return image, labels
+
+
+def numbered(labels):
+    """``labels`` with the objects numbered from 1; background and unknown pixels stay as they are."""
+    values, places = np.unique(labels, return_inverse=True)
+    number = places.reshape(labels.shape) - (values <= 0).sum() + 1
+    return np.where(labels > 0, number, labels).astype(np.int32)
 
 
 def inside(box, labels):

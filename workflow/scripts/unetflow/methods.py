@@ -63,7 +63,7 @@ def samples(options, weights):
     }
     varied = [words.format(options[key]) for key, words in amounts.items() if options[key]]
     contacts = options["contacts"]
-    copied = f" Up to {contacts} objects of a slice were copied beside others first." if contacts else ""
+    copied = f" In each, up to {contacts} objects were first copied beside others." if contacts else ""
     return (
         f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
         f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{copied}"
