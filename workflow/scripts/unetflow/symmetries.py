@@ -4,7 +4,6 @@ For NumPy arrays and for tensors alike.
 """
 
 import numpy as np
-import torch
 
 SYMMETRIES = {
     f"{'mirror_' if mirror else ''}{90 * turns}": (turns, mirror) for mirror in (False, True) for turns in range(4)
@@ -28,6 +27,6 @@ def undo(name, array):
 
 def _operations(array):
     """(mirror x, turn by quarters) for this kind of array."""
-    if isinstance(array, torch.Tensor):
-        return lambda a: torch.flip(a, (-1,)), lambda a, turns: torch.rot90(a, turns, (-2, -1))
-    return lambda a: a[..., ::-1], lambda a, turns: np.rot90(a, turns, axes=(-2, -1))
+    if isinstance(array, np.ndarray):
+        return lambda a: a[..., ::-1], lambda a, turns: np.rot90(a, turns, axes=(-2, -1))
+    return lambda a: a.flip(-1), lambda a, turns: a.rot90(turns, (-2, -1))
