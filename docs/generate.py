@@ -137,7 +137,7 @@ def draw_weights(path):
 
 
 def draw_contacts(path):
-    """A training slice, and two copies of its cells set beside others."""
+    """A training slice, and three copies of its cells set beside others."""
     import numpy as np
     from unetflow import figures
     from unetflow.contacts import add_contacts

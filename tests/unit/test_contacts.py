@@ -14,7 +14,7 @@ AROUND = np.ones((3, 3), bool)
 
 @pytest.fixture(scope="module")
 def one():
-    """An image of three discs that don't touch, the first with a texture of its own, and their labels."""
+    """A noisy image of three discs that don't touch, the brighter the higher their label, and their labels."""
     y, x = np.mgrid[:160, :180]
     labels = np.zeros((160, 180), np.int32)
     for label, (cy, cx, radius) in enumerate([(50, 50, 15), (50, 120, 12), (115, 70, 18)], 1):
