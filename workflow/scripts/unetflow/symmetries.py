@@ -29,4 +29,5 @@ def _operations(array):
     """(mirror x, turn by quarters) for this kind of array."""
     if isinstance(array, np.ndarray):
         return lambda a: a[..., ::-1], lambda a, turns: np.rot90(a, turns, axes=(-2, -1))
-    return lambda a: a.flip(-1), lambda a, turns: a.rot90(turns, (-2, -1))
+    # PyTorch copies even what it turns by nothing.
+    return lambda a: a.flip(-1), lambda a, turns: a.rot90(turns, (-2, -1)) if turns else a
