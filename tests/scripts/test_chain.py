@@ -239,7 +239,7 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     objects = zarr.open_group(tmp_path / "s.zarr", mode="a")["0"]
     for z, name in enumerate(names):
         objects[z] = volume.labels(name)
-    metrics = ["iou", "dice", "seg", "det", "pixel_error", "rand_error", "warping_error"]
+    metrics = ["iou", "dice", "seg", "det"]
     evaluate(
         folder / "volume.zarr",
         tmp_path / "p.zarr",
@@ -251,8 +251,7 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     )
     table = pd.read_csv(tmp_path / "m.csv", dtype={"image": str})
     assert len(table) == len(metrics) * (len(truth.names) + 1)
-    perfect = table["metric"].isin(["iou", "dice", "seg", "det"]).astype(float)
-    np.testing.assert_allclose(table["value"], perfect, atol=1e-12)
+    np.testing.assert_allclose(table["value"], 1.0, atol=1e-12)
     bins = pd.read_csv(tmp_path / "c.csv")
     assert set(bins["of"]) == {"probability"} and bins["pixels"].sum() == sum(volume.labels(n).size for n in names)
     np.testing.assert_array_equal(bins["mean"], bins["share"])
@@ -264,14 +263,36 @@ def test_cells_with_a_marker_but_no_outline_count_in_det_alone(tmp_path):
     markers = outlines.copy()
     markers[12, 12] = 2
     found[2:6, 2:6] = 1
-    write_volume(tmp_path / "v", [Slice("a", "a", found, outlines, markers=markers)], (1, 1, 1), "micrometer", 0.0, 1.0)
+    values = evaluated(tmp_path, outlines, found, ["seg", "det", "op_csb"], markers)
+    assert values == pytest.approx({"seg": 1, "det": 0.5, "op_csb": 0.75})
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_objects_that_touch_are_not_one_to_measures_of_pieces(merged, tmp_path):
+    labels = np.repeat(np.repeat(np.arange(1, 5).reshape(2, 2), 10, axis=0), 10, axis=1)  # no background at all
+    found = np.ones((20, 20), np.int32)
+    if not merged:
+        found[9], found[:, 9] = 0, 0
+    values = evaluated(tmp_path, labels, found, ["pixel_error", "rand_error", "warping_error", "v_rand", "v_info"])
+    if merged:
+        assert values["rand_error"] > 0.5 and values["v_rand"] < 0.5 and values["v_info"] == 0
+        assert values["warping_error"] == pytest.approx(39 / 400)
+    else:
+        assert values == pytest.approx(
+            {"pixel_error": 0, "rand_error": 0, "warping_error": 0, "v_rand": 1, "v_info": 1}
+        )
+
+
+def evaluated(folder, labels, found, metrics, markers=None):
+    """Values of ``metrics`` by name, of ``found`` int[y, x] against ``labels`` and ``markers``."""
+    shape = [{"name": "a", "shape": list(found.shape)}]
+    write_volume(folder / "v", [Slice("a", "a", found, labels, markers=markers)], (1, 1, 1), "micrometer", 0.0, 1.0)
     probability = np.stack([found == 0, found > 0]).astype(np.float32)
     for store, values in (("p", probability[:, None]), ("s", found[None])):
-        create_image(tmp_path / store, values.shape, values.dtype, (1, 1, 1), "micrometer")[:] = values
-        zarr.open_group(tmp_path / store).attrs["unetflow"] = {"slices": [{"name": "a", "shape": [20, 20]}]}
-    evaluate(*(tmp_path / name for name in ("v", "p", "s", "t.csv", "c.csv")), ["seg", "det", "op_csb"], IDS)
-    table = pd.read_csv(tmp_path / "t.csv").query("image == 'all'").set_index("metric")["value"]
-    assert table.to_dict() == pytest.approx({"seg": 1, "det": 0.5, "op_csb": 0.75})
+        create_image(folder / store, values.shape, values.dtype, (1, 1, 1), "micrometer")[:] = values
+        zarr.open_group(folder / store).attrs["unetflow"] = {"slices": shape}
+    evaluate(*(folder / name for name in ("v", "p", "s", "t.csv", "c.csv")), metrics, IDS)
+    return pd.read_csv(folder / "t.csv").query("image == 'all'").set_index("metric")["value"].to_dict()
 
 
 def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path, monkeypatch):

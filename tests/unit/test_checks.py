@@ -40,6 +40,13 @@ def test_findings():
     assert "1 objects consist of several pieces" in rows["suspicious"]
 
 
+def test_objects_that_fill_the_slices_are_no_mistake_but_a_single_one_is():
+    halves = np.repeat([[1, 2]], 6, axis=0).repeat(4, axis=1)
+    two, single = (str(check_slices([one(labels=labels)], "instances", None)) for labels in (halves, halves > 0))
+    assert "objects fill the slices" in two and "objects cover 100.00%" not in two
+    assert "objects fill the slices" not in single and "objects cover 100.00%" in single
+
+
 BRIGHT = np.full((6, 8), 255, np.uint8)
 BRIGHT[0] = 0
 ODD = {

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import binary_dilation
 from scipy.ndimage import label as components
 from unetflow import IGNORE
 from unetflow.metrics import ctc, isbi2012, overlap
 from unetflow.metrics.registry import METRICS
+from unetflow.metrics.slices import parted
 from unetflow.metrics.warping import SIMPLE, warp
 
 binary = arrays(np.uint8, (7, 8), elements=st.integers(0, 1))
@@ -36,6 +38,18 @@ def test_a_merger_costs_its_gap_in_warping_and_a_half_in_rand():
     assert isbi2012.warping_error(labels, merged.astype(float)) == pytest.approx(3 / labels.size)
     # Both cells have 200 pixels; the one segment holds all pairs, half of them wrongly: precision 1/2, recall 1.
     assert isbi2012.rand_error(labels, merged.astype(float)) == pytest.approx(1 - 2 / 3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.int32, (7, 8), elements=st.integers(IGNORE, 3)))
+def test_parting_leaves_no_edge_between_objects_and_all_else_as_it_is(labels):
+    found = parted(labels)
+    for k in range(1, 4):
+        others = (labels > 0) & (labels != k)
+        assert not ((found == k) & binary_dilation((found > 0) & (found != k))).any()
+        assert (found[(labels == k) & ~binary_dilation(others)] == k).all()
+    gone = found != labels
+    assert (found[gone] == 0).all() and (labels[gone] > 0).all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,6 +4,7 @@ import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.calibration import errors_by_spread, reliability
 from unetflow.metrics.registry import METRICS
+from unetflow.metrics.slices import parted
 from unetflow.stacks import Prediction, Volume
 from unetflow.tables import write_metrics
 
@@ -22,6 +23,7 @@ def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
     truth = {
         "labels": {name: volume.labels(name) for name in slices},
+        "parted": {name: parted(volume.labels(name)) for name in slices},
         "markers": {name: volume.markers(name) for name in slices},
     }
     results = {

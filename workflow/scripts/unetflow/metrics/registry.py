@@ -8,8 +8,8 @@ from . import calibration, ctc, isbi2012, overlap
 class Metric(NamedTuple):
     """``function(truth, found)`` or, of two truths, ``function(truth, found, other)``; ``best``: its perfect value.
 
-    of : "probability" or "segmentation", what is found. truth : "labels" and "markers", which are on every object, also
-    on those without an outline.
+    of : "probability" or "segmentation", what is found. truth : "labels"; "parted", which are the labels with a line of
+    background between objects that touch; and "markers", which are on every object, also on those without an outline.
     """
 
     function: callable
@@ -19,11 +19,11 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "pixel_error": Metric(isbi2012.pixel_error, "probability", 0.0),
-    "rand_error": Metric(isbi2012.rand_error, "probability", 0.0),
-    "warping_error": Metric(isbi2012.warping_error, "probability", 0.0),
-    "v_rand": Metric(isbi2012.v_rand, "probability", 1.0),
-    "v_info": Metric(isbi2012.v_info, "probability", 1.0),
+    "pixel_error": Metric(isbi2012.pixel_error, "probability", 0.0, ("parted",)),
+    "rand_error": Metric(isbi2012.rand_error, "probability", 0.0, ("parted",)),
+    "warping_error": Metric(isbi2012.warping_error, "probability", 0.0, ("parted",)),
+    "v_rand": Metric(isbi2012.v_rand, "probability", 1.0, ("parted",)),
+    "v_info": Metric(isbi2012.v_info, "probability", 1.0, ("parted",)),
     "iou": Metric(overlap.iou, "probability", 1.0),
     "dice": Metric(overlap.dice, "probability", 1.0),
     "ece": Metric(calibration.ece, "probability", 0.0),

@@ -15,6 +15,19 @@ def pairs(labels, found):
     return list(zip(labels, found))
 
 
+def parted(labels):
+    """``labels`` int[y, x] with a line of background, one pixel wide, between objects that share an edge.
+
+    For measures whose objects are the 4-connected pieces of what is not background: objects that touch would be one.
+    Where none share an edge nothing changes.
+    """
+    result = labels.copy()
+    for here, beyond in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        touching = (labels[here] > 0) & (labels[beyond] > 0) & (labels[here] != labels[beyond])
+        result[here][touching] = 0
+    return result
+
+
 def as_slices(images):
     if isinstance(images, np.ndarray) and images.ndim == 2:
         return [images]
