@@ -8,7 +8,7 @@ from conftest import ROOT
 from find_recipe import find_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unetflow import IGNORE, auto, found, memory, models
+from unetflow import IGNORE, auto, found, geometry, memory, models
 from unetflow.augment import draw, sample
 from unetflow.errors import InputError
 from unetflow.fit import Recipe, Training
@@ -31,34 +31,37 @@ def test_what_a_recipe_follows_from():
     apart, touching = squares(10, 64, 2, 3), squares(10, 64, 0, 3)
     touching[40:] = IGNORE
     seen = auto.statistics([apart, touching])
-    assert seen == {"slices": 2, "side": 64, "pixels": 64 * 104, "objects": 6, "diameter": 11.3, "touching": True}
+    assert seen == {"slices": 2, "side": 64, "pixels": 64 * 104, "objects": 6, "diameter": 11.3, "median": 11.3, "touching": True}
     assert not auto.statistics([apart])["touching"]
     fragments = squares(20, 64, 2, 1)
     fragments[50, ::2] = np.arange(2, 34)
-    assert auto.statistics([fragments])["diameter"] == 22.6, "pixels decide, not the number of objects"
+    seen = auto.statistics([fragments])
+    assert (seen["diameter"], seen["median"]) == (22.6, 1.1), "of pixels and of objects"
     assert auto.statistics([np.zeros((9, 9), np.int32)])["diameter"] == 0
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.floats(0, 400), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
+    st.floats(0, 400), st.floats(0, 1), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
     st.sampled_from(["instances", "binary"]), st.sampled_from(["cpu", "cuda"]),
 )  # fmt: skip
-def test_every_recipe_is_allowed_and_fits_together(diameter, side, pixels, touching, labels, device):
-    seen = {"diameter": diameter, "side": side, "pixels": pixels, "touching": touching}
+def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, side, pixels, touching, labels, device):
+    seen = {"diameter": diameter, "median": smaller * diameter, "side": side, "pixels": pixels, "touching": touching}
     recipe = auto.derive(seen, labels, device, PLENTY)
     layout = models.build("unet", **recipe["network"]).geometry
     size = recipe["augmentation"]["input"]
     assert layout.valid_size(size) == size and size - 2 * layout.context >= min(side, auto.OUTPUT[device])
-    assert layout.context >= diameter or recipe["network"]["depth"] == 5
+    assert recipe["network"]["depth"] == 2 or 2 * layout.context <= side
+    enough = layout.context >= diameter or recipe["network"]["depth"] == 5
+    assert enough or 2 * geometry.unet(recipe["network"]["depth"] + 1).context > side
     share = recipe["training"]["steps"] / auto.STEPS[device]
     assert auto.SHORTEST <= share <= auto.LONGEST and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
-    assert recipe["weights"].get("gap", 0) <= max(1, diameter / 5)
+    assert recipe["weights"].get("gap", 0) <= max(1, smaller * diameter / 5)
     assert (recipe["augmentation"]["contacts"] > 0) == (labels == "instances" and not touching)
 
 
 def test_less_memory_makes_it_narrower_until_nothing_fits():
-    seen = {"diameter": 50, "side": 512, "pixels": 10**6, "touching": True}
+    seen = {"diameter": 50, "median": 50, "side": 512, "pixels": 10**6, "touching": True}
     widths = [auto.derive(seen, "instances", "cuda", room)["network"]["width"] for room in (2**36, 2**31, 2**30)]
     assert widths[0] == 64 > widths[1] > widths[2]
     with pytest.raises(InputError, match=r"MB are left for training, but the narrowest network needs \d+ MB"):
@@ -77,7 +80,7 @@ def test_memory_of_a_step_is_not_underestimated():
 
 
 def written(folder, **changes):
-    recipe = auto.derive({"diameter": 9.0, "side": 40, "pixels": 5000, "touching": True}, "instances", "cpu", PLENTY)
+    recipe = auto.derive({"diameter": 9.0, "median": 9.0, "side": 40, "pixels": 5000, "touching": True}, "instances", "cpu", PLENTY)
     path = folder / "auto.yaml"
     path.write_text(auto.in_yaml({**recipe, **changes}, ["told"]))
     return path, recipe

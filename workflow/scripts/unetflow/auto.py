@@ -35,16 +35,19 @@ def statistics(slices):
 
     Returns a dict: slices; side, the longest of an image (pixels); pixels with a known label; objects; diameter, of a
     disc as large as the object in which half of all object pixels lie, when they are sorted by their object's size, so
-    that fragments don't count for much; touching, whether objects meet.
+    that fragments don't count for much; median, the diameter of the object in the middle, which is smaller where few
+    large objects hold most pixels; touching, whether objects meet.
     """
     areas = np.sort(np.concatenate([np.unique(labels[labels > 0], return_counts=True)[1] for labels in slices]))
     typical = areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)] if len(areas) else 0
+    middle = areas[len(areas) // 2] if len(areas) else 0
     return {
         "slices": len(slices),
         "side": max(max(labels.shape) for labels in slices),
         "pixels": sum(int((labels != IGNORE).sum()) for labels in slices),
         "objects": len(areas),
         "diameter": round(2 * sqrt(typical / pi), 1),
+        "median": round(2 * sqrt(middle / pi), 1),
         "touching": any(meet(labels) for labels in slices),
     }
 
@@ -62,7 +65,9 @@ def derive(found, labels_are, device, room):
     training may take. Raises InputError if not even the narrowest network fits.
     """
     diameter = found["diameter"]
-    depth = next((d for d in DEPTHS if geometry.unet(d).context >= diameter), DEPTHS[-1])
+    # A context of more than half an image sees little but mirrored pixels.
+    depths = [d for d in DEPTHS if 2 * geometry.unet(d).context <= found["side"]] or DEPTHS[:1]
+    depth = next((d for d in depths if geometry.unet(d).context >= diameter), depths[-1])
     layout = geometry.unet(depth)
     output = min(OUTPUT[device], ceil(found["side"] / layout.stride) * layout.stride)
     batch = min(LARGEST_BATCH, max(1, round((OUTPUT[device] / output) ** 2)))
@@ -70,7 +75,7 @@ def derive(found, labels_are, device, room):
     instances = labels_are == "instances"
     return {
         "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
-        "weights": weights(diameter) if instances else {"form": "none"},
+        "weights": weights(found["median"]) if instances else {"form": "none"},
         "augmentation": {
             "input": layout.valid_size(output + 2 * layout.context),
             **VARIED,
@@ -82,7 +87,8 @@ def derive(found, labels_are, device, room):
 
 
 def weights(diameter):
-    """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit them."""
+    """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit objects of
+    this ``diameter``. A gap that suits few large ones would leave little of many small ones."""
     gap = 1 if diameter < 20 else 3 if diameter < 50 else 5
     return {"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5)), "gap": gap}
 
