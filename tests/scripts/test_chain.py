@@ -14,13 +14,16 @@ from evaluate import evaluate
 from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
-from train import starting_network
-from unetflow import IGNORE, exchange, modelfile, models, packages
+from train import starting_network, validate
+from unetflow import CLASSES, IGNORE, exchange, modelfile, models, packages
 from unetflow.errors import InputError
+from unetflow.fit import largest_valid
 from unetflow.inference import predict, predict_as
-from unetflow.ngff import create_image
+from unetflow.losses import weighted_cross_entropy
+from unetflow.ngff import create_image, create_plain
+from unetflow.objects import segment
 from unetflow.stacks import Prediction, Samples, Slice, Volume, write_volume
-from unetflow.weights import separate_touching, weight_map
+from unetflow.weights import classes, separate_touching, weight_map
 from weight_map import weight_maps
 
 DATASET = {
@@ -60,7 +63,7 @@ def folder(tmp_path_factory):
     """A prepared data set, its targets, and an untrained model."""
     folder = tmp_path_factory.mktemp("chain")
     prepare(None, folder / "volume.zarr", folder / "splits.json", folder / "checks.csv", DATASET)
-    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True, "gap": 2}
+    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True, "gap": 2, "border_class": 0}
     weight_maps(folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr", "0", weights)
     architecture = {"name": "unet", "in_channels": 1, "classes": 2, "width": 2, "depth": 2}
     mean, sd = Volume(folder / "volume.zarr").normalisation
@@ -156,6 +159,61 @@ def test_the_spread_is_a_channel_of_its_own(folder, tmp_path):
         views = [predict(network, volume.image(name), tta=[view])[1] for view in PREDICTION["symmetries"]]
         np.testing.assert_allclose(result.spread(name), np.std(views, axis=0), atol=1e-5)
         np.testing.assert_array_equal(result.probability(name), plain.probability(name))
+
+
+def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
+    volume, names = Volume(folder / "volume.zarr"), split(folder, "test")
+    weights = {"form": "2015", "w0": 10.0, "sigma": 5.0, "class_balance": True, "gap": 0, "border_class": 2}
+    weight_maps(folder / "volume.zarr", folder / "splits.json", tmp_path / "t.zarr", "0", weights)
+    trained = split(folder, "train")[0]
+    height, width = volume.shape(trained)
+    target = zarr.open_group(tmp_path / "t.zarr", mode="r")["target"][volume.index[trained], :height, :width]
+    np.testing.assert_array_equal(target, classes(volume.labels(trained), 2))
+
+    description = modelfile.load(folder / "model.safetensors").description
+    architecture = description["architecture"] | {"classes": 3}
+    torch.manual_seed(0)
+    network = models.build(**architecture).eval()
+    modelfile.save(tmp_path / "m.safetensors", network.state_dict(), description | {"architecture": architecture})
+    paths = (folder / "volume.zarr", folder / "splits.json", tmp_path / "m.safetensors")
+    predict_slices(*paths, tmp_path / "p.zarr", "0", PREDICTION | {"spread": True}, "cpu", "key")
+    result, network = Prediction(tmp_path / "p.zarr"), modelfile.load(tmp_path / "m.safetensors")
+    assert result.channels == ["background", "object", "border", "spread"]
+    segment_slices(tmp_path / "p.zarr", tmp_path / "s.zarr", {"threshold": 0.4, "seed_threshold": 0.2})
+    objects = Prediction(tmp_path / "s.zarr")
+    for name in names:
+        background, found, border, spread = (result.channel(kind, name) for kind in result.channels)
+        np.testing.assert_allclose(background + found, 1, atol=1e-6)
+        np.testing.assert_array_equal(result.inside(name), found - border)
+        assert (found >= border).all() and spread.max() > 0
+        expected = segment(found, threshold=0.4, seed_threshold=0.2, inside=found - border)
+        np.testing.assert_array_equal(objects.labels(name), expected)
+
+    # As other programs see it, and as it is judged during training: by the network's own classes.
+    seen = tuple(map(slice, largest_valid(network, (height, width))))
+    raw = torch.from_numpy(volume.image(trained)[seen].astype(np.float32))[None, None]
+    mean, sd = network.normalisation
+    with torch.no_grad():
+        logits = network((raw - mean) / sd)
+        background, found, border = exchange.Deployable(network)(raw)[0]
+    own = torch.softmax(logits, dim=1)[0]
+    for channel, value in ((background, own[0]), (found, own[1] + own[2]), (border, own[2])):
+        np.testing.assert_allclose(channel, value, atol=1e-6)
+    inner = tuple(slice(network.context, part.stop - network.context) for part in seen)
+    weight = np.zeros(target.shape, np.float32)
+    weight[inner] = 1
+    write_targets(tmp_path / "one.zarr", volume, trained, target, weight)
+    expected = weighted_cross_entropy(logits, *(torch.from_numpy(a[inner])[None] for a in (target, weight)))
+    judged = validate(network, volume, tmp_path / "one.zarr", [trained], network.normalisation)
+    assert judged["validation_loss"] == pytest.approx(float(expected), abs=1e-5)
+
+
+def write_targets(path, volume, name, target, weight):
+    """Training targets of one slice."""
+    shape = volume.group["0"].shape
+    group = create_plain(path, target=(shape, np.uint8), weight=(shape, np.float32))
+    where = (volume.index[name], *map(slice, target.shape))
+    group["target"][where], group["weight"][where] = target, weight
 
 
 def test_an_ensemble_is_the_mean_of_its_members(folder, tmp_path):
@@ -288,8 +346,8 @@ def evaluated(folder, labels, found, metrics, markers=None):
     shape = [{"name": "a", "shape": list(found.shape)}]
     write_volume(folder / "v", [Slice("a", "a", found, labels, markers=markers)], (1, 1, 1), "micrometer", 0.0, 1.0)
     probability = np.stack([found == 0, found > 0]).astype(np.float32)
-    for store, values in (("p", probability[:, None]), ("s", found[None])):
-        create_image(folder / store, values.shape, values.dtype, (1, 1, 1), "micrometer")[:] = values
+    for store, values, kept in (("p", probability[:, None], CLASSES[:2]), ("s", found[None], None)):
+        create_image(folder / store, values.shape, values.dtype, (1, 1, 1), "micrometer", kept)[:] = values
         zarr.open_group(folder / store).attrs["unetflow"] = {"slices": shape}
     evaluate(*(folder / name for name in ("v", "p", "s", "t.csv", "c.csv")), metrics, IDS)
     return pd.read_csv(folder / "t.csv").query("image == 'all'").set_index("metric")["value"].to_dict()

@@ -183,6 +183,13 @@ for name, (where, what) in MISTAKES.items():
     case("Configuration", name)(lambda folder, where=where, what=what: checking(changed(where, what)))
 
 
+@case("Configuration", "border class that isn't kept")
+def _(folder):
+    config = changed("weights/paper/border_class", 2)
+    config["prediction"]["paper"] |= {"store": "argmax", "spread": False}
+    return checking(config)
+
+
 @case("Configuration", "model from a file in a run that trains")
 def _(folder):
     config = changed("runs/0/models", ["small", "brought"])

@@ -128,6 +128,8 @@ def test_balanced_pixels_are_as_many_of_either_class_and_known_ones_only():
         for label in (0, 1):
             assert (drawn[k][target[k] == label] > 0).sum() == 30
     assert ((drawn == weight) | (drawn == 0)).all()
+    with_border = np.where(target * (np.arange(30) % 2) > 0, 2, target)
+    np.testing.assert_array_equal(balanced_sample(with_border, weight, 60, np.random.default_rng(1)), drawn)
     few = balanced_sample(target, weight, 4000, np.random.default_rng(1))
     np.testing.assert_array_equal(few, weight)
 
@@ -252,6 +254,9 @@ def test_the_dice_term_is_that_of_known_pixels():
     arguments = logits, torch.from_numpy(target), torch.from_numpy(weight)
     ours = cross_entropy_and_dice(*arguments) - weighted_cross_entropy(*arguments)
     assert ours.item() == pytest.approx(1 - dice, rel=1e-5)
+    bordered = torch.cat([logits, torch.full_like(logits[:, :1], -80)], dim=1)
+    of_three = cross_entropy_and_dice(bordered, *arguments[1:]) - weighted_cross_entropy(bordered, *arguments[1:])
+    assert of_three.item() == pytest.approx(1 - dice, rel=1e-5), "a border counts as object"
     certain = torch.stack([1 - torch.from_numpy(target).float(), torch.from_numpy(target).float()], dim=1) * 80 - 40
     certain[0, :, 0] = 0
     assert cross_entropy_and_dice(certain, *arguments[1:]).item() == pytest.approx(0, abs=1e-6)

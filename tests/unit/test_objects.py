@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
+from test_joining import same_partition
 from unetflow.objects import segment
-from unetflow.weights import separate_touching
+from unetflow.weights import classes, separate_touching
 
 maps = arrays(np.float32, (9, 11), elements=st.sampled_from([0.0, 0.4, 0.5, 0.6, 1.0]))
 
@@ -14,7 +15,7 @@ maps = arrays(np.float32, (9, 11), elements=st.sampled_from([0.0, 0.4, 0.5, 0.6,
 @settings(max_examples=80, deadline=None)
 @given(maps, st.sampled_from([1, 2]), st.integers(0, 6))
 def test_objects_are_the_large_components_with_consecutive_ids(probability, connectivity, min_size):
-    labels = segment(probability, 0.5, connectivity, min_size)
+    labels = segment(probability, connectivity=connectivity, min_size=min_size)
     pieces = label(probability > 0.5, connectivity=connectivity)
     large = [k for k in range(1, pieces.max() + 1) if (pieces == k).sum() >= min_size]
     assert list(np.unique(labels[labels > 0])) == list(range(1, len(large) + 1))
@@ -32,3 +33,14 @@ def test_growing_takes_back_the_gap_of_training():
     truth = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 6, axis=0)
     predicted = (separate_touching(truth) > 0).astype(float)
     assert (segment(predicted, grow=1) == truth).mean() > 0.9 and segment(predicted, grow=1).min() > 0
+
+
+def test_objects_that_touch_come_apart_by_their_border_class():
+    labels = np.zeros((30, 40), int)
+    labels[3:27, 3:20], labels[3:27, 20:37] = 1, 2
+    target = classes(labels, 2)
+    probability, inside = (target > 0).astype(float), (target == 1).astype(float)
+    assert segment(probability).max() == 1
+    found = segment(probability, inside=inside)
+    assert same_partition(found, labels), "flooded from the insides, to the line where they touch"
+    assert segment(probability, inside=0.6 * inside, seed_threshold=0.7).max() == 0

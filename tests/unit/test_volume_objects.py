@@ -27,12 +27,15 @@ def probability(seed, shape, smooth=0.7):
     return (0.5 + 0.5 * noise / np.abs(noise).max()).astype(np.float32)
 
 
-def by_blocks(probability, block, **options):
-    def window(start, stop):
-        return probability[tuple(map(slice, start, stop))]
+def by_blocks(probability, block, inside=None, **options):
+    def windows(values):
+        return lambda start, stop: values[tuple(map(slice, start, stop))]
 
     grid = Grid(probability.shape, block)
-    found = VolumeObjects(window, grid, lambda _: InMemory(probability.shape), OPTIONS | options, workers=2)
+    off_border = None if inside is None else windows(inside)
+    found = VolumeObjects(
+        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, off_border
+    )
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
         result[part.slices] = found.read(part.start, part.stop)
@@ -81,6 +84,16 @@ def test_flooding_from_seeds_within_reach(seed, block):
         assert same_partition(found[z], segment(one, seed_threshold=0.7))
         seeds = components((one > 0.7) & (one > 0.5))[0]
         assert same_partition(found[z], watershed(-one, seeds, 1, mask=one > 0.5))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 9999), st.tuples(st.integers(1, 3), st.integers(4, 14), st.integers(4, 14)))
+def test_flooding_from_what_is_off_the_border(seed, block):
+    volume = probability(seed, (3, 20, 24), smooth=2)
+    inside = volume * probability(seed + 1, (3, 20, 24), smooth=1)
+    found = by_blocks(volume, block, inside, seed_threshold=0.4)
+    for z, one in enumerate(volume):
+        assert same_partition(found[z], segment(one, seed_threshold=0.4, inside=inside[z]))
 
 
 def test_objects_grow_across_blocks():

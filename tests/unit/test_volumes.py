@@ -15,11 +15,13 @@ from plan_volume import plan_volume
 from predict_slab import Inputs, predict_slab
 from segment_volume import segment_volume
 from stitch import stitch
+from test_joining import same_partition
 from test_volume_objects import OPTIONS as SEGMENTATION
 from unetflow import inference, memory, modelfile, models, pyramid
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
 from unetflow.metrics.streaming import Counts
+from unetflow.objects import segment
 from unetflow.plan import lay_out
 from unetflow.shards import Shards
 from unetflow.sources import Source, open_source
@@ -43,11 +45,15 @@ PLENTY = 2**32
 def model(tmp_path_factory):
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    network = models.build(**ARCHITECTURE)
+    return saved(tmp_path_factory.mktemp("model") / "model.safetensors", ARCHITECTURE)
+
+
+def saved(path, architecture):
+    """The file of a model with random weights."""
+    network = models.build(**architecture)
     with torch.no_grad():
         network(torch.randn(2, 1, 60, 60))
-    description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 100.0, "sd": 60.0}}
+    description = {"architecture": architecture, "normalisation": {"mean": 100.0, "sd": 60.0}}
     modelfile.save(path, network.state_dict(), description)
     return path
 
@@ -62,10 +68,10 @@ def volume(folder, shape, seed=0):
     return entry, values
 
 
-def predicted(folder, entry, model, options, slabs=1, room=PLENTY):
+def predicted(folder, entry, model, options, slabs=1, room=PLENTY, architecture=ARCHITECTURE):
     """Plan, slabs and stitch as the rules do them; returns the path of the prediction."""
     plan = folder / "plan.json"
-    plan_volume(entry, None, ARCHITECTURE, options, plan, room)
+    plan_volume(entry, None, architecture, options, plan, room)
     items = [f"{k}-of-{slabs}" for k in range(1, slabs + 1)]
     for item in items:
         predict_slab(Inputs(entry, plan, model), folder / f"{item}.zarr", item, options, "cpu", room, "key")
@@ -143,6 +149,26 @@ def test_what_is_stored(model, tmp_path, store):
         np.testing.assert_array_equal(found, expected.argmax(axis=0))
     else:
         np.testing.assert_allclose(found, expected[1], atol=limit[store])
+
+
+@pytest.mark.parametrize("store", ["float16", "uint8"])
+def test_objects_are_flooded_from_what_is_off_the_border_where_that_is_a_class(tmp_path, store):
+    architecture = ARCHITECTURE | {"classes": 3}
+    torch.manual_seed(1)
+    model, (entry, values) = saved(tmp_path / "m.safetensors", architecture), volume(tmp_path, (2, 30, 20))
+    options = OPTIONS | {"store": store, "spread": True}
+    prediction = VolumePrediction(predicted(tmp_path, entry, model, options, 2, architecture=architecture))
+    expected = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"])
+    window = (0, 0, 0), values.shape
+    probability, inside = prediction.foreground(*window), prediction.inside(*window)
+    np.testing.assert_allclose(probability, 1 - expected[0], atol=3e-3)
+    np.testing.assert_allclose(inside, expected[1] - expected[2], atol=5e-3)
+    assert prediction.channels == ["background", "object", "border", "spread"]
+    how = {"threshold": float(np.median(probability)), "seed_threshold": float(np.quantile(inside, 0.8))}
+    segment_volume(tmp_path / "prediction.zarr", tmp_path / "objects.zarr", SEGMENTATION | how, 1, "key")
+    found = zarr.open_group(tmp_path / "objects.zarr", mode="r")["0"][:]
+    for z in range(2):
+        assert found[z].max() > 1 and same_partition(found[z], segment(probability[z], inside=inside[z], **how))
 
 
 def test_the_store_opens_elsewhere(model, tmp_path):

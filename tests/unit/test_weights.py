@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 from unetflow import IGNORE
-from unetflow.weights import SEGMENT, balanced_class_weights, separate_touching, two_nearest, weight_map
+from unetflow.nearest import SEGMENT, two_nearest
+from unetflow.weights import balanced_class_weights, classes, separate_touching, training_target, weight_map
 
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
@@ -83,6 +84,33 @@ def test_class_weights_balance_and_ignore_the_unknown():
     background, cell = balanced_class_weights([labels])
     assert (3 * background, 1 * cell) == (2, 2)
     assert balanced_class_weights([np.zeros((2, 2), int)]) == (0.5, 1.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(label_images, st.integers(1, 3))
+def test_the_border_class_is_what_lies_near_background_or_another_cell(labels, width):
+    found = classes(labels, width)
+    inside = np.zeros(labels.shape, bool)
+    for k in np.unique(labels[labels > 0]):
+        other = np.pad((labels != k) & (labels != IGNORE), 1)  # nothing is known beyond the image's border
+        distance = distance_transform_edt(~other)[1:-1, 1:-1] if other.any() else np.inf
+        inside |= (labels == k) & (distance > width + 0.5)
+    np.testing.assert_array_equal(found, np.where(labels > 0, np.where(inside, 1, 2), 0))
+    np.testing.assert_array_equal(classes(labels) > 0, found > 0)
+
+
+def test_the_border_class_weighs_as_much_as_the_others_and_leaves_their_border_term():
+    labels = np.zeros((20, 30), int)
+    labels[4:16, 3:13], labels[4:16, 15:25] = 1, 2
+    labels[0] = IGNORE
+    target, weight = training_target(labels, gap=0, border_class=2)
+    whole = training_target(labels, gap=0)[1]
+    balanced = weight_map(labels, form="classes", border_class=2)
+    sums = [balanced[(target == k) & (labels != IGNORE)].sum() for k in range(3)]
+    np.testing.assert_allclose(sums, (labels != IGNORE).sum() / 3, rtol=1e-5)
+    between = (labels == 0) & (whole - whole[-1, -1] > 1)
+    assert between.any() and (weight[between] - balanced[between] > 1).all() and (weight[labels == IGNORE] == 0).all()
+    assert (weight_map(labels, form="none", border_class=2)[1:] == 1).all()
 
 
 def test_forms():

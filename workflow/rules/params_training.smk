@@ -69,7 +69,7 @@ def init_of_model(wildcards):
 
 def architecture_of_model(wildcards):
     """What `models.build` takes."""
-    return architecture_of(recipe(wildcards))
+    return architecture_of(config, recipe(wildcards))
 
 
 def training_data_of_model(wildcards):

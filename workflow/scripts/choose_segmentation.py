@@ -11,6 +11,7 @@ from skimage.segmentation import clear_border
 from unetflow import IGNORE, files, jobs, modelfile
 from unetflow.inference import predict_as
 from unetflow.metrics import ctc
+from unetflow.models.network import inside
 from unetflow.objects import pieces, slice_options, tidied
 from unetflow.stacks import Volume, read_split
 
@@ -38,14 +39,14 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     split = read_split(inputs.splits, fold)
     names = split["validation"] or split["train"]
     function, truth = ctc.MEASURES[options["choose"]["metric"]]
-    probabilities = [predict_as(prediction, network, volume.image(name))[1] for name in names]
+    predicted = [predict_as(prediction, network, volume.image(name)) for name in names]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
     candidates = list(combinations(without_large_sizes(options["choose"]["among"], annotated)))
 
     @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
     def cut(**how):
-        return [pieces(p, **how) for p in probabilities]
+        return [pieces(p[1], inside=inside(p, network.classes), **how) for p in predicted]
 
     rows, progress = [], jobs.Progress(len(candidates), "trial")
     for number, candidate in enumerate(candidates, 1):

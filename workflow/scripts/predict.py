@@ -25,7 +25,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
     key = files.fingerprint(key, options, torch.get_num_threads(), device, Path(model), Path(splits))
     with jobs.state_folder(prediction, key) as state:
         store, journal = state / Path(prediction).name, jobs.Journal(state / "done.jsonl")
-        array = open_or_create(store, volume, names, channels(options | {"store": "float32"}))
+        array = open_or_create(store, volume, names, channels(network, options | {"store": "float32"}))
         progress = jobs.Progress(len(names), "slice")
         for z, name in enumerate(names):
             height, width = volume.shape(name)

@@ -19,7 +19,7 @@ def segment_slices(prediction, segmentation, options):
         counts = []
         for z, name in enumerate(source.names):
             height, width = source.shape(name)
-            labels = segment(source.probability(name), **options)
+            labels = segment(source.probability(name), inside=source.inside(name), **options)
             array[z, :height, :width] = labels
             counts.append(int(labels.max(initial=0)))
         zarr.open_group(path, mode="a").attrs["unetflow"] = {"slices": source.meta["slices"], "objects": counts}

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import zarr
 from unetflow import jobs
+from unetflow.ngff import channel_names
 from unetflow.stacks import Prediction, Volume
 from unetflow.viewer import Layer, Picked, levels, serve
 
@@ -35,9 +36,9 @@ def scenes(tested, volumes):
 
 def results(prediction, segmentation):
     """The layers of what was found; probabilities are not shown where only the most probable class is kept."""
-    shape = zarr.open_group(prediction, mode="r")["0"].shape
-    kept = ("background", "probability", "spread")[: shape[0]] if len(shape) == 4 else ()
-    shown = [Layer(name, "probability", levels(prediction, channel=k)) for k, name in enumerate(kept) if k > 0]
+    kept = enumerate(channel_names(zarr.open_group(prediction, mode="r")))
+    named = [(k, "probability" if name == "object" else name) for k, name in kept if name != "background"]
+    shown = [Layer(name, "probability", levels(prediction, channel=k)) for k, name in named]
     return [*shown, Layer("objects", "objects", levels(segmentation))]
 
 

@@ -1,7 +1,7 @@
 """Training targets of a fold: the class of every pixel and its weight in the loss."""
 
 import numpy as np
-from unetflow import jobs
+from unetflow import CLASSES, jobs
 from unetflow.found import followed
 from unetflow.ngff import create_plain
 from unetflow.stacks import Volume, read_split
@@ -9,7 +9,7 @@ from unetflow.weights import balanced_class_weights, separate_touching, training
 
 
 def weight_maps(volume, splits, targets, fold, weights):
-    """Write ``targets``: target uint8[z, y, x] (1 = object) and weight float32[z, y, x], 0 where nothing is known.
+    """Write ``targets``: target uint8[z, y, x] (classes) and weight float32[z, y, x], 0 where nothing is known.
 
     Covers the training and validation slices of the fold, in the volume's order; the others stay 0. Touching objects
     are parted by a gap first. ``weights`` is the entry of the configuration; with the class weights of the training
@@ -17,8 +17,10 @@ def weight_maps(volume, splits, targets, fold, weights):
     """
     volume, split, gap = Volume(volume), read_split(splits, fold), weights["gap"]
     parted = {name: separate_touching(volume.labels(name), gap) for name in split["train"] + split["validation"]}
-    class_weights = balanced_class_weights([parted[name] for name in split["train"]])
-    jobs.log.info(f"class weights: background {class_weights[0]:.3f}, objects {class_weights[1]:.3f}")
+    trained = [parted[name] for name in split["train"]]
+    class_weights = balanced_class_weights(trained, border_class=weights["border_class"])
+    told = (f"{name} {weight:.3f}" for name, weight in zip(CLASSES, class_weights))
+    jobs.log.info(f"class weights: {', '.join(told)}")
     shape = volume.group["0"].shape
     with jobs.made_whole(targets) as path:
         group = create_plain(path, target=(shape, np.uint8), weight=(shape, np.float32))

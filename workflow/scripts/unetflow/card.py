@@ -2,13 +2,15 @@
 
 import yaml
 
+from . import CLASSES
+
 CARD = """# {name}
 
 {what}, trained by unetflow, a Snakemake pipeline around the U-Net.
 
 - **Input** `raw`: one channel of grey values as the microscope gives them, `float32[1, 1, y, x]`; normalising is part
   of the network. Pixels of {pixel}. Valid sizes: {least} pixels and every {stride} more.
-- **Output** `probability`: of background and object, `float32[1, 2, y - {lost}, x - {lost}]`. Unpadded convolutions
+- **Output** `probability`: of {channels}, `float32[1, {classes}, y - {lost}, x - {lost}]`. Unpadded convolutions
   take {context} pixels per side: mirror the image at its border by as much, and move tiles by multiples of {stride}
   pixels, or they will show.
 
@@ -44,9 +46,12 @@ def card(name, description, geometry, voxel, data, metrics, about):
     empty if it was not tested. about : the `export` entry of the configuration.
     """
     (y, x), unit = voxel
+    classes = description["architecture"].get("classes", 2)
     recipe = {key: description[key] for key in ("architecture", "training", "seed", "device") if key in description}
     return CARD.format(
         name=name,
+        channels=", ".join(CLASSES[:classes]),
+        classes=classes,
         what=f"A network of the kind `{description['architecture']['name']}` for two-dimensional images",
         pixel=f"{y:g} x {x:g} {unit or 'pixels'}",
         least=geometry.valid_size(1),

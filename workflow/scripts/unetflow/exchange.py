@@ -12,6 +12,9 @@ import torch
 from skimage.io import imsave
 from skimage.transform import resize
 
+from . import CLASSES
+from .models.network import probabilities
+
 INPUT, OUTPUT = "raw", "probability"  # names of the tensors
 PAPER = {
     "text": "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015",
@@ -21,7 +24,7 @@ COVER = 400  # pixels per side of each half of the picture in the zoo's listing
 
 
 class Deployable(torch.nn.Module):
-    """Grey values ``float32[n, 1, y, x]`` to class probabilities ``float32[n, class, y', x']``.
+    """Grey values ``float32[n, 1, y, x]`` to `models.network.probabilities` ``float32[n, channel, y', x']``.
 
     model : a network of `unetflow.models` with its ``normalisation``, which becomes part of the graph.
     """
@@ -32,7 +35,7 @@ class Deployable(torch.nn.Module):
         self.eval()
 
     def forward(self, raw):
-        return torch.softmax(self.model((raw - self.mean) / self.sd), dim=1)
+        return probabilities(self.model((raw - self.mean) / self.sd))
 
 
 def example(model):
@@ -98,7 +101,7 @@ def write_package(model, image, about, files, path):
         covers=[file("cover.png")],
         attachments=[file("model.safetensors"), file("model.json")],
         inputs=[raw_images(spec, model, about["voxel"], file("test_input.npy"))],
-        outputs=[probabilities(spec, model, about["voxel"], file("test_output.npy"))],
+        outputs=[probability_maps(spec, model, about["voxel"], file("test_output.npy"))],
         weights=spec.WeightsDescr(
             torchscript=spec.TorchscriptWeightsDescr(source=folder / "model.pt", pytorch_version=version),
             onnx=spec.OnnxWeightsDescr(source=folder / "model.onnx", opset_version=opset, parent="torchscript"),
@@ -128,13 +131,13 @@ def raw_images(spec, model, voxel, test):
     )
 
 
-def probabilities(spec, model, voxel, test):
+def probability_maps(spec, model, voxel, test):
     """Description of the output: as large as the input, less the context."""
     sizes = [spec.SizeReference(tensor_id=INPUT, axis_id=axis, offset=-2 * model.context) for axis in "yx"]
     return spec.OutputTensorDescr(
         id=OUTPUT,
         description="class probabilities; without the context that unpadded convolutions take",
-        axes=axes(spec, ["background", "object"], spec.SpaceOutputAxis, sizes, voxel),
+        axes=axes(spec, list(CLASSES[: model.classes]), spec.SpaceOutputAxis, sizes, voxel),
         data=spec.IntervalOrRatioDataDescr(range=(0.0, 1.0)),
         test_tensor=test,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from .errors import InputError
-from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS
+from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS, classes_of
 from .schema import completed, known
 
 # The sections of such a file, and those of the configuration whose entries they complete.
@@ -22,9 +22,12 @@ def followed(entry, recipe, section):
 
 def architecture_found(entry, recipe):
     """What `models.build` takes, of what the configuration says of it and a recipe as for `followed`."""
-    if "of" in entry:  # an ensemble
-        return entry | {"of": followed(entry["of"], recipe, "network")}
-    return followed(entry, recipe, "network")
+    if not recipe:
+        return entry
+    found = read(recipe[0])
+    classes = {"classes": classes_of(found["weights"])}
+    network = classes | found["network"]
+    return entry | (classes | {"of": entry["of"] | network} if "of" in entry else network)
 
 
 def read(path):

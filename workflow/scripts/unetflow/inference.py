@@ -10,6 +10,7 @@ from . import symmetries
 from .blocks import read_mirrored
 from .engines import ENGINES, choose
 from .models.ensemble import Ensemble
+from .models.network import probabilities
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (384, 384)
@@ -25,8 +26,8 @@ ENCODINGS = {
 class Predictor:
     """A network ready to be applied: float32[channel, y', x'] of one input window [y, x].
 
-    Channels are the probabilities of the classes, means over all views, and with ``spread`` one more: the standard
-    deviation of the probability of being inside an object (class 1) over the views. A view is a symmetry as seen by the
+    Channels are those of `models.network.probabilities`, means over all views, and with ``spread`` one more: the
+    standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
     network, or by one member of an `Ensemble`.
 
     model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
@@ -59,8 +60,8 @@ class Predictor:
         return mean.cpu().numpy()
 
     def probability(self, image, logits, name):
-        """Softmax float32[class, y', x'] of an image seen in the symmetry ``name``, turned back."""
-        return symmetries.undo(name, torch.softmax(logits(symmetries.apply(name, image)), dim=1))[0]
+        """Probabilities float32[channel, y', x'] of an image seen in the symmetry ``name``, turned back."""
+        return symmetries.undo(name, probabilities(logits(symmetries.apply(name, image))))[0]
 
 
 def predict(model, image, tile=None, tta=None, precision="float32", engine="torch", border="mirror", spread=False):

@@ -24,14 +24,14 @@ def cross_entropy_and_dice(logits, target, weight):
     Arguments as there. The Dice term knows of ``weight`` only whether a pixel is known.
     """
     known = weight > 0
-    found = torch.softmax(logits.float(), dim=1)[:, 1] * known
-    truth = (target * known).float()
+    found = torch.softmax(logits.float(), dim=1)[:, 1:].sum(dim=1) * known
+    truth = ((target > 0) * known).float()
     dice = (2 * (found * truth).sum() + 1) / ((found**2).sum() + (truth**2).sum() + 1)
     return weighted_cross_entropy(logits, target, weight) + 1 - dice
 
 
 def balanced_sample(target, weight, count, rng):
-    """``weight`` float[n, y, x] of ``count`` pixels of each image, half of either class, drawn at random; 0 elsewhere.
+    """``weight`` float[n, y, x] of ``count`` pixels of each image, half of them of objects, at random; 0 elsewhere.
 
     target uint8[n, y, x]; only pixels with a positive weight are drawn, each at most once, so that a class with fewer
     of them gives all it has. A network that sees all windows at once is trained by it on the same number of windows of
@@ -39,8 +39,8 @@ def balanced_sample(target, weight, count, rng):
     """
     drawn = np.zeros(weight.shape, np.float32)
     for kept, labels, given in zip(drawn, target, weight):
-        for label in (0, 1):
-            usable = np.flatnonzero((given > 0) & (labels == label))
+        for is_object in (False, True):
+            usable = np.flatnonzero((given > 0) & ((labels > 0) == is_object))
             chosen = rng.choice(usable, min(count // 2, usable.size), replace=False)
             kept.flat[chosen] = given.flat[chosen]
     return drawn

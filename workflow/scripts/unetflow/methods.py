@@ -49,11 +49,13 @@ def samples(options, weights):
     }[options["elastic"]["form"]].format(**options["elastic"])
     weighted = {
         "none": "All pixels weighed the same.",
-        "classes": "Pixels were weighed so that both classes count alike.",
+        "classes": "Pixels were weighed so that all classes count alike.",
         "2015": "Pixels were weighed by equation 2 of the U-Net paper (w0 = {w0}, sigma = {sigma}).",
         "2019": "Pixels were weighed as by Falk et al. (Nature Methods 16:67, 2019; w0 = {w0}, sigma = {sigma}).",
     }[weights["form"]].format(**weights)
     parted = f" Touching objects were parted by {weights['gap']} pixels." if weights["gap"] > 1 else ""
+    width = weights["border_class"]
+    bordered = f" The outermost {width} pixels of objects were a class of their own." if width else ""
     amounts = {
         "rotation": "rotation up to {:g} degrees",
         "scale": "scaling up to {:g}",
@@ -67,7 +69,7 @@ def samples(options, weights):
     return (
         f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
         f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{copied}"
-        f"{parted} {weighted}"
+        f"{parted}{bordered} {weighted}"
     )
 
 

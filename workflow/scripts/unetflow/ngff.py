@@ -37,6 +37,11 @@ def spacing(group):
     return scale[-3:], multiscale["axes"][-1].get("unit")
 
 
+def channel_names(group):
+    """Names of the channels of an image group that `create_image` made; none if it has no such axis."""
+    return [channel["label"] for channel in group.attrs["ome"].get("omero", {"channels": []})["channels"]]
+
+
 def create_labels(image_path, name, shape, voxel_size, unit):
     """Create the label image ``name`` (int32) in the image group at ``image_path`` and return its array."""
     labels = zarr.open_group(f"{image_path}/labels", mode="a", zarr_format=3)

@@ -9,28 +9,34 @@ from .joining import Components, neighbourhood
 from .parallel import in_parallel
 
 
-def segment(probability, threshold=0.5, connectivity=1, min_size=0, fill_holes=False, grow=0, seed_threshold=None):
+def segment(probability, min_size=0, grow=0, **how):
     """Objects of one slice as int32[y, x], 0 = background, ids consecutive from 1.
 
-    probability : float[y, x] of being inside an object; objects are connected components of what exceeds
-    ``threshold``. connectivity : 1 (edges) or 2 (corners too). min_size : smaller ones (pixels) are dropped.
-    fill_holes : background enclosed by an object becomes part of it. grow : pixels by which objects then grow
-    without merging, to take back the gap that `unetflow.weights.separate_touching` puts between them.
-    seed_threshold : objects are flooded from the components of what exceeds it, instead.
+    probability : float[y, x] of an object. how : what else `pieces` takes. min_size : smaller ones (pixels) are
+    dropped. grow : pixels by which objects then grow without merging, to take back the gap that
+    `unetflow.weights.separate_touching` puts between them.
     """
-    return tidied(pieces(probability, threshold, connectivity, fill_holes, seed_threshold), min_size, grow)
+    return tidied(pieces(probability, **how), min_size, grow)
 
 
-def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None):
-    """The first half of `segment`: components or flooded regions int[y, x], numbered from 1."""
+def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None, inside=None):
+    """Connected components int[y, x] of what exceeds ``threshold``, numbered from 1.
+
+    connectivity : 1 (edges) or 2 (corners too). fill_holes : background enclosed by an object becomes part of it.
+    seed_threshold : objects are flooded from the components of what exceeds it, instead. inside : float[y, x], the
+    probability of being off the border too, where networks know a border class: then objects are flooded from what
+    exceeds ``seed_threshold`` (or else ``threshold``) in it.
+    """
     neighbours = neighbourhood(2, connectivity)[1]
     foreground = probability > threshold
     if fill_holes:
         foreground = binary_fill_holes(foreground, neighbourhood(2, opposite(2, connectivity))[1])
-    if seed_threshold is None:
+    if seed_threshold is None and inside is None:
         return components(foreground, neighbours)[0]
-    seeds, _ = components((probability > seed_threshold) & foreground, neighbours)
-    return watershed(-probability, seeds, neighbours, mask=foreground)
+    inside = probability if inside is None else inside
+    seeded = inside > (threshold if seed_threshold is None else seed_threshold)
+    seeds, _ = components(seeded & foreground, neighbours)
+    return watershed(-inside, seeds, neighbours, mask=foreground)
 
 
 def tidied(labels, min_size=0, grow=0):
@@ -56,37 +62,42 @@ def renumbering(sizes, min_size):
     return np.where(keep, np.cumsum(keep), 0)
 
 
+def above(values, threshold):
+    """Function of (start, stop): where what the function ``values`` of them returns exceeds ``threshold``."""
+    return lambda start, stop: values(start, stop) > threshold
+
+
 class VolumeObjects:
     """The objects of a volume, found block by block and joined across faces; ``read`` gives any window of them.
 
     foreground : function of (start, stop), returns the probability float32[z, y, x] of a window. grid : `blocks.Grid`.
     scratch : function of a name, returns int64[z, y, x] `shards.Shards` of the blocks of the grid.
-    options : an entry of `segmentation`. ``.count`` is the number of objects.
+    options : an entry of `segmentation`. inside : like ``foreground``, see `segment`, or None. ``.count`` is the number
+    of objects.
 
     Connected components equal those of the whole volume. Flooded objects do as far as the seeds within ``reach``
     decide.
     """
 
-    def __init__(self, foreground, grid, scratch, options, workers=1):
+    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None):
         self.probability, self.grid, self.options, self.workers = foreground, grid, options, workers
+        self.inside, seeds_above = inside or foreground, options["seed_threshold"]
+        self.flooded = inside is not None or seeds_above is not None
         self.dimensions = options["dimensions"]
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
-        self.mask = self.above(options["threshold"])
+        self.mask = above(self.probability, options["threshold"])
         if options["fill_holes"]:
             self.mask = self.filled(scratch("background"))
-        if options["seed_threshold"] is None:
+        if not self.flooded:
             self.found = self.components(self.mask, scratch("objects"))
             sizes = np.concatenate([[0], self.found.sizes])
         else:
-            seeded = self.above(options["seed_threshold"])
+            seeded = above(self.inside, options["threshold"] if seeds_above is None else seeds_above)
             self.seeds = self.components(lambda *w: seeded(*w) & self.mask(*w), scratch("seeds"))
             self.store = scratch("objects")
             sizes = sum(in_parallel(self.flood, list(grid), workers))
         self.number = renumbering(sizes, options["min_size"])
         self.count = int(self.number.max())
-
-    def above(self, threshold):
-        return lambda start, stop: self.probability(start, stop) > threshold
 
     def components(self, mask, store, neighbours=None):
         neighbours = self.neighbours if neighbours is None else neighbours
@@ -106,7 +117,7 @@ class VolumeObjects:
         start, stop, core = self.widened(block.start, block.stop, self.options["reach"])
 
         def flooded():
-            heights, seeds, mask = -self.probability(start, stop), self.seeds.read(start, stop), self.mask(start, stop)
+            heights, seeds, mask = -self.inside(start, stop), self.seeds.read(start, stop), self.mask(start, stop)
             return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
 
         labels = self.store.kept(block, flooded)
@@ -128,7 +139,7 @@ class VolumeObjects:
     def read(self, start, stop):
         """Objects int64[z, y, x] of a window, numbered from 1."""
         low, high, core = self.widened(start, stop, self.options["grow"])
-        if self.options["seed_threshold"] is None:
+        if not self.flooded:
             labels = self.number[self.found.read(low, high)]
         else:
             labels = self.number[self.store[tuple(map(slice, low, high))]]

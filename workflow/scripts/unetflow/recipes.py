@@ -102,23 +102,30 @@ def trainings_of(models, fold, model):
     return members(ensemble, fold) if ensemble else [(fold, model)]
 
 
-def architecture_of(model):
+def architecture_of(config, model):
     """What `models.build` takes, of a `models` entry that is completed; without options where these are `auto`."""
     if model["file"] is not None:
         return packages.describe(model["file"])["architecture"]
-    network = {"name": model["network"], "in_channels": 1, "classes": 2, **model["options"]}
+    weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
+    shape = {"in_channels": 1, "classes": classes_of(weights)}
+    network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
-        return {"name": "ensemble", "in_channels": 1, "classes": 2} | {
+        return {"name": "ensemble", **shape} | {
             "members": len(members(model["ensemble"])),
             "of": network,
         }
     return network
 
 
+def classes_of(weights):
+    """How many classes a network has that is trained with a `weights` entry."""
+    return 3 if weights.get("border_class") else 2
+
+
 def check_model(config, name):
     """Raise InputError if a model's network can't be built, trained on its samples or applied with its tile."""
     model = completed_recipe(config["models"], name)
-    architecture = architecture_of(model)
+    architecture = architecture_of(config, model)
     architecture = architecture.get("of", architecture)
     known(f"models/{name}/network", architecture["name"], NETWORK_OPTIONS)
     options = {key: value for key, value in architecture.items() if key not in ("name", "in_channels", "classes")}
@@ -134,6 +141,11 @@ def check_model(config, name):
         raise InputError(
             f"config: prediction/{model['prediction']} has both spread and store: argmax, which keeps no "
             f"probabilities; change one of them"
+        )
+    if architecture.get("classes", 2) > 2 and prediction["store"] == "argmax":
+        raise InputError(
+            f"config: prediction/{model['prediction']} has store: argmax, which keeps no border class, and objects are "
+            f"cut by that of models/{name}; store float16 or uint8"
         )
     for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
         if any(side % layout.stride for side in sides):

@@ -5,17 +5,16 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from . import CLASSES
 from .jobs import Journal
 from .ngff import create_image, create_plain
 
-CLASSES = ("background", "object")
 
-
-def channels(options):
+def channels(network, options):
     """Names of what is kept of a prediction by the `prediction` entry ``options``, or None for the class alone."""
     if options["store"] == "argmax":
         return None
-    return (*CLASSES, "spread") if options["spread"] else CLASSES
+    return CLASSES[: network.classes] + (("spread",) if options["spread"] else ())
 
 
 class Shards:
@@ -74,7 +73,7 @@ def prediction_shards(folder, source, network, grid, options):
     """
     path = Path(folder, "prediction.zarr")
     if not (path / "0/zarr.json").is_file():
-        names, dtype = channels(options), "uint8" if options["store"] == "argmax" else options["store"]
+        names, dtype = channels(network, options), "uint8" if options["store"] == "argmax" else options["store"]
         shape = (len(names), *source.shape) if names else source.shape
         create_image(path, shape, dtype, source.voxel_size, source.unit, names, grid.block)
     zarr.open_group(path, mode="a").attrs["unetflow"] = {

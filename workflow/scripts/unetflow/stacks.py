@@ -151,20 +151,30 @@ class Prediction:
         self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
         self.names = [entry["name"] for entry in self.meta["slices"]]
         self.voxel_size, self.unit = ngff.spacing(group)
+        self.channels = ngff.channel_names(group)
 
     def shape(self, name):
         """(y, x) of one slice."""
         return tuple(self.meta["slices"][self.names.index(name)]["shape"])
 
     def probability(self, name):
-        """Probability of being inside an object (class 1), float32[y, x]."""
-        height, width = self.shape(name)
-        return self.array[1, self.names.index(name), :height, :width]
+        """Probability of an object, float32[y, x]."""
+        return self.channel("object", name)
+
+    def inside(self, name):
+        """Probability of being inside an object and not on its border, float32[y, x]; None if that is no class."""
+        border = self.channel("border", name)
+        return None if border is None else self.probability(name) - border
 
     def spread(self, name):
-        """Its standard deviation over views, float32[y, x]; None if it was not kept."""
+        """Standard deviation of the probability over views, float32[y, x]; None if it was not kept."""
+        return self.channel("spread", name)
+
+    def channel(self, kind, name):
+        """One channel of a slice, float32[y, x]; None if it was not kept."""
         height, width = self.shape(name)
-        return self.array[2, self.names.index(name), :height, :width] if self.array.shape[0] > 2 else None
+        if kind in self.channels:
+            return self.array[self.channels.index(kind), self.names.index(name), :height, :width]
 
     def labels(self, name):
         """Objects, int32[y, x]."""
@@ -179,20 +189,24 @@ class VolumePrediction:
         group = zarr.open_group(path, mode="r")
         self.array, self.meta = group["0"], dict(group.attrs["unetflow"])
         self.voxel_size, self.unit = ngff.spacing(group)
+        self.channels = ngff.channel_names(group)
         self.shape = self.array.shape[-3:]
         self.block = self.array.shards[-3:]
 
     def foreground(self, start, stop):
-        """Probability of being inside an object (class 1), float32[z, y, x] of a window."""
+        """Probability of an object, float32[z, y, x] of a window."""
         if self.meta["stored"] == "argmax":
             return (self.array[tuple(map(slice, start, stop))] == 1).astype(np.float32)
-        return self.channel(1, start, stop)
+        return self.channel("object", start, stop)
+
+    def inside(self, start, stop):
+        """Probability of being inside an object and not on its border, float32[z, y, x] of a window."""
+        return self.foreground(start, stop) - self.channel("border", start, stop)
 
     def spread(self, start, stop):
-        """Its standard deviation over views, float32[z, y, x] of a window; None if it was not kept."""
-        kept = self.meta["stored"] != "argmax" and self.array.shape[0] > 2
-        return self.channel(2, start, stop) if kept else None
+        """Standard deviation of the probability over views, float32[z, y, x] of a window; None if it was not kept."""
+        return self.channel("spread", start, stop) if "spread" in self.channels else None
 
-    def channel(self, number, start, stop):
-        values = self.array[(number, *map(slice, start, stop))].astype(np.float32)
+    def channel(self, kind, start, stop):
+        values = self.array[(self.channels.index(kind), *map(slice, start, stop))].astype(np.float32)
         return values / np.float32(255) if self.meta["stored"] == "uint8" else values

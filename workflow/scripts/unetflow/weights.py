@@ -1,25 +1,24 @@
-"""The border weight map of the U-Net paper (equation 2), in time linear in the pixels.
+"""What a network shall find in a pixel, and how much it counts: the border weight map of the U-Net paper (equation 2).
 
     w(x) = w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2))        on background pixels, w_c(x) on cells
 
 with d1 and d2 the distances (pixels) to the nearest and to the second nearest cell.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from . import IGNORE
+from .nearest import two_nearest
 
 FORMS = ("none", "classes", "2015", "2019")
 NEGLIGIBLE = 1e-7  # border weights below this are not looked for
-SEGMENT = 256  # pixels of a row that are looked at together
 
 
-def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE):
-    """Weight of every pixel in the loss.
+def weight_map(
+    labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE, border_class=0
+):
+    """Weight of every pixel in the loss, in time linear in the pixels.
 
     Parameters
     ----------
@@ -29,8 +28,9 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
     class_balance : whether w_c balances the class frequencies; otherwise w_c = 1.
     form : "2015" is the equation above; "2019" has the balance term of Falk et al. (Nature Methods 16:67, 2019) in
         place of w_c; "classes" is w_c alone; "none" is 1 everywhere.
-    class_weights : (background, cell), as `class_weights` computes them over a training set; by default this
-        image's own.
+    class_weights : of the classes of `classes`, as `balanced_class_weights` computes them over a training set; by
+        default this image's own.
+    border_class : width of the border class, if there is one, see `classes`.
 
     Returns
     -------
@@ -51,31 +51,48 @@ def weight_map(labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", clas
     if form == "2019":
         weight = np.where(cells != 0, 1.0, distance_balance(cells))
     elif form != "none" and class_balance:
-        background_weight, cell_weight = class_weights or balanced_class_weights([labels], ignore)
-        weight = np.where(cells != 0, cell_weight, background_weight)
+        weights = class_weights or balanced_class_weights([labels], ignore, border_class)
+        weight = np.take(weights, classes(labels, border_class, ignore))
     if form in ("2015", "2019"):
         weight += border_term(cells, w0, sigma)
     weight[~known] = 0
     return weight.astype(np.float32, copy=False)
 
 
-def training_target(labels, gap=1, **options):
-    """(target uint8[y, x], 1 = object; weight float32[y, x]) of ``labels``, touching cells parted by ``gap`` pixels.
+def training_target(labels, gap=1, border_class=0, **options):
+    """(`classes` uint8[y, x]; weight float32[y, x]) of ``labels``, touching cells parted by ``gap`` pixels.
 
     options : those of `weight_map`.
     """
     parted = separate_touching(labels, gap)
-    return (parted > 0).astype(np.uint8), weight_map(parted, **options)
+    return classes(parted, border_class), weight_map(parted, border_class=border_class, **options)
 
 
-def balanced_class_weights(label_images, ignore=IGNORE):
-    """(background, cell) weights that give both classes the same total weight and known pixels the mean weight 1.
+def classes(labels, border_class=0, ignore=IGNORE):
+    """Class of every pixel, uint8[y, x]: 0 background (and unknown), 1 cell, 2 border of a cell.
+
+    border_class : width of the border in pixels, which is a cell's outermost ones beside background or another cell;
+        0: it is no class of its own. Where a cell ends in the unknown or at the image's border it has none.
+    """
+    found = ((labels != 0) & (labels != ignore)).astype(np.uint8)
+    if border_class:
+        known = np.where(labels != ignore, labels, 0)
+        elsewhere = np.where(labels != ignore, labels, labels.max(initial=0))
+        highest = maximum_filter(known, footprint=disc(border_class))
+        lowest = minimum_filter(elsewhere, footprint=disc(border_class))
+        found[(found > 0) & ((highest > labels) | (lowest < labels))] = 2
+    return found
+
+
+def balanced_class_weights(label_images, ignore=IGNORE, border_class=0):
+    """Weights of the classes of `classes` that give them the same total weight and known pixels the mean weight 1.
 
     A class that does not occur at all gets weight 1. ASSUME: the paper says only that w_c balances frequencies.
     """
-    background = sum(int((labels == 0).sum()) for labels in label_images)
-    known = sum(int((labels != ignore).sum()) for labels in label_images)
-    return tuple(known / (2 * count) if count else 1.0 for count in (background, known - background))
+    number = 3 if border_class else 2
+    found = (classes(labels, border_class, ignore)[labels != ignore] for labels in label_images)
+    counts = sum(np.bincount(known, minlength=number) for known in found).tolist()
+    return tuple(sum(counts) / (number * count) if count else 1.0 for count in counts)
 
 
 def distance_balance(cells, ratio=0.1, sigma=10.0):
@@ -97,139 +114,6 @@ def border_term(cells, w0, sigma):
         d1, d2 = (np.sqrt(distance.ravel()[near]) for distance in squared)
         border.ravel()[near] = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
     return border
-
-
-class Keys(NamedTuple):
-    """Cells by distance, as integers that can be compared: the distance in the high bits, the label in the low ones.
-
-    All four are of the integer type of the keys; 32 bits where they suffice, for twice the speed.
-    """
-
-    none: int  # no cell: further away than any that matters
-    one: int  # a distance of 1 pixel
-    label: int  # the bits of the label
-    shift: int  # where the distance begins
-
-
-def two_nearest(cells, largest_sum):
-    """Squared distances (int[y, x] each, pixels^2) of background pixels to the nearest and the second nearest cell.
-
-    Both are found wherever the sum of the distances is at most ``largest_sum``; elsewhere either may be anything
-    above its square. On cells the second is 0.
-
-    Separable and exact: if a cell is one of the two nearest to a pixel, then in the column of its closest point it
-    is also one of the two nearest, or two others are at least as near. So two labels per column suffice, however
-    many cells there are.
-    """
-    reach = int(largest_sum)
-    keys, cell_keys = _keys(cells, reach)
-    steps = (np.arange(reach + 1) ** 2).astype(cell_keys.dtype) * keys.one
-    nearest, second = _nearest_in_columns(cell_keys, reach, keys)
-    return _combine_columns(cell_keys, nearest, second, steps, keys)
-
-
-def _keys(cells, reach):
-    """Keys up to ``reach`` pixels of distance or twice its square, and those of the cells themselves, int[y, x]."""
-    shift = 31 - int(2 * (reach + 1) ** 2).bit_length()
-    kind, shift = (np.int32, shift) if cells.max(initial=0) < 2**shift else (np.int64, 32)
-    keys = Keys(*(kind(value) for value in ((reach + 1) << shift, 1 << shift, (1 << shift) - 1, shift)))
-    cells = cells.astype(kind, copy=False)
-    return keys, np.where(cells != 0, cells, keys.none)
-
-
-@njit(cache=True)
-def _nearest_in_columns(cells, reach, keys):
-    """Keys of squared distances to the two nearest cells of every pixel's column, int[y, reach + x + reach], each.
-
-    On both sides stand ``reach`` columns without a cell.
-    """
-    height, width = cells.shape
-    inside = slice(reach, reach + width)
-    nearest = np.full((height, width + 2 * reach), keys.none)
-    second = nearest.copy()
-    above = nearest[0, inside].copy(), second[0, inside].copy()
-    below = above[0].copy(), above[1].copy()
-    for y in range(height):
-        _one_further(*above, cells[y], keys)
-        nearest[y, inside], second[y, inside] = above
-    for y in range(height - 1, -1, -1):
-        _one_further(*below, cells[y], keys)
-        _merge(nearest[y, inside], second[y, inside], *below, keys.one - keys.one, keys)
-        _square(nearest[y], keys)
-        _square(second[y], keys)
-    return nearest, second
-
-
-@njit(cache=True)
-def _combine_columns(cells, nearest, second, steps, keys):
-    """Squared distances to the two nearest cells, int[y, x] each, from the keys of the two nearest of every column."""
-    height, width = cells.shape
-    reach = len(steps) - 1
-    first_of_all, second_of_all = np.empty_like(cells), np.empty_like(cells)
-    for y in range(height):
-        for start in range(0, width, SEGMENT):
-            stop = min(width, start + SEGMENT)
-            found = first_of_all[y, start:stop], second_of_all[y, start:stop]
-            found[0][:] = nearest[y, reach + start : reach + stop]
-            _of_background(found[1], second[y, reach + start : reach + stop], cells[y, start:stop], keys)
-            for dx in range(1, reach + 1):
-                if steps[dx] >= _largest(found[1]):
-                    break  # columns further off hold nothing nearer
-                for shift in (reach - dx, reach + dx):
-                    columns = slice(start + shift, stop + shift)
-                    _merge(*found, nearest[y, columns], second[y, columns], steps[dx], keys)
-            found[0][:] >>= keys.shift
-            found[1][:] >>= keys.shift
-    return first_of_all, second_of_all
-
-
-@njit(cache=True)
-def _one_further(nearest, second, cells, keys):
-    """Go on by one pixel in every column: the two nearest cells are 1 further off, but for a cell that is met."""
-    kind = nearest.dtype.type
-    for x in range(len(nearest)):
-        one_off, two_off = min(kind(nearest[x] + keys.one), keys.none), min(kind(second[x] + keys.one), keys.none)
-        nearest[x], second[x] = _two_of_three(one_off, two_off, cells[x], keys.label)
-
-
-@njit(cache=True)
-def _square(row, keys):
-    """Distances to their squares."""
-    kind = row.dtype.type
-    for x in range(len(row)):
-        distance = kind(row[x] >> keys.shift)
-        row[x] = kind(kind(distance * distance) << keys.shift) | kind(row[x] & keys.label)
-
-
-@njit(cache=True)
-def _merge(nearest, second, other_nearest, other_second, step, keys):
-    """The two nearest of four cells, of which some may be the same; the others are ``step`` further off."""
-    kind = nearest.dtype.type
-    for x in range(len(nearest)):
-        two = _two_of_three(nearest[x], second[x], kind(other_nearest[x] + step), keys.label)
-        nearest[x], second[x] = _two_of_three(*two, kind(other_second[x] + step), keys.label)
-
-
-@njit(cache=True)
-def _two_of_three(nearest, second, key, label):
-    """The two nearest of three cells, of which the last may be one of the others. No branches: it is vectorised."""
-    same = (nearest ^ key) & label == 0
-    return min(nearest, key), second if same else min(second, max(nearest, key))
-
-
-@njit(cache=True)
-def _of_background(found, second, cells, keys):
-    """Copy the keys ``second`` to ``found``, but 0 on cells, where nothing is looked for."""
-    for x in range(len(found)):
-        found[x] = second[x] if cells[x] == keys.none else found.dtype.type(0)
-
-
-@njit(cache=True)
-def _largest(row):
-    largest = row[0]
-    for x in range(len(row)):
-        largest = max(largest, row[x])
-    return largest
 
 
 def separate_touching(labels, gap=1):
