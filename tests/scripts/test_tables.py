@@ -179,3 +179,12 @@ def test_methods_say_which_folds_are_tested():
     meta["slices"] = [*slices, {"annotated": False, "shape": (4, 5), "part": "test"}]
     said = methods.data("d", meta, split, [0, "all"])
     assert "; tested: fold 0; fold all is everything annotated, tested on the official test images. Grey" in said
+
+
+def test_methods_say_how_objects_that_touch_come_apart():
+    options = {"samples": 8, "input": 100, "rotation": 180, "mirror": False, "contacts": 0, "elastic": {"form": "none"}}
+    options |= dict.fromkeys(("scale", "contrast", "brightness", "noise"), 0)
+    weights = {"form": "classes", "gap": 3, "border_class": 0}
+    assert "parted by 3 pixels. Pixels were weighed so that all classes" in methods.samples(options, weights)
+    said = methods.samples(options, weights | {"gap": 0, "border_class": 2})
+    assert "The outermost 2 pixels of objects were a class" in said and "parted" not in said

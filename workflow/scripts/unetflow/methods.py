@@ -55,7 +55,11 @@ def samples(options, weights):
     }[weights["form"]].format(**weights)
     parted = f" Touching objects were parted by {weights['gap']} pixels." if weights["gap"] > 1 else ""
     width = weights["border_class"]
-    bordered = f" The outermost {width} pixels of objects were a class of their own." if width else ""
+    bordered = (
+        f" The outermost {width} pixels of objects were a class of their own, and objects were flooded from inside it."
+        if width
+        else ""
+    )
     amounts = {
         "rotation": "rotation up to {:g} degrees",
         "scale": "scaling up to {:g}",
