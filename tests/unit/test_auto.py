@@ -101,6 +101,11 @@ def test_what_is_written_is_read_again_and_can_be_trained(tmp_path):
     several = found.architecture_found({"name": "ensemble", "members": 2, "of": unet}, [path])
     assert several["of"] == unet | recipe["network"] and "width" not in several
 
+    bordered, _ = written(tmp_path, weights={"form": "2015", "border_class": 2})
+    assert found.architecture_found(unet, [bordered])["classes"] == 3
+    several = found.architecture_found({"name": "ensemble", "classes": 2, "members": 2, "of": unet}, [bordered])
+    assert several["classes"] == several["of"]["classes"] == 3
+
     labels = squares(9, 40, 0, 3)
     parted = separate_touching(labels, recipe["weights"].pop("gap"))
     weight = weight_map(parted, **recipe["weights"])
