@@ -179,14 +179,17 @@ def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
     predict_slices(*paths, tmp_path / "p.zarr", "0", PREDICTION | {"spread": True}, "cpu", "key")
     result, network = Prediction(tmp_path / "p.zarr"), modelfile.load(tmp_path / "m.safetensors")
     assert result.channels == ["background", "object", "border", "spread"]
-    segment_slices(tmp_path / "p.zarr", tmp_path / "s.zarr", {"threshold": 0.4, "seed_threshold": 0.2})
+    seen = result.probability(names[0]), result.inside(names[0])
+    how = {"threshold": float(np.median(seen[0])), "seed_threshold": float(np.quantile(seen[1], 0.8))}
+    segment_slices(tmp_path / "p.zarr", tmp_path / "s.zarr", how)
     objects = Prediction(tmp_path / "s.zarr")
     for name in names:
         background, found, border, spread = (result.channel(kind, name) for kind in result.channels)
         np.testing.assert_allclose(background + found, 1, atol=1e-6)
         np.testing.assert_array_equal(result.inside(name), found - border)
         assert (found >= border).all() and spread.max() > 0
-        expected = segment(found, threshold=0.4, seed_threshold=0.2, inside=found - border)
+        expected = segment(found, inside=found - border, **how)
+        assert expected.max() > 1 and (expected != segment(found, **how)).any()
         np.testing.assert_array_equal(objects.labels(name), expected)
 
     # As other programs see it, and as it is judged during training: by the network's own classes.
