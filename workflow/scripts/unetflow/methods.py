@@ -56,7 +56,7 @@ def samples(options, weights):
     parted = f" Touching objects were parted by {weights['gap']} pixels." if weights["gap"] > 1 else ""
     width = weights["border_class"]
     bordered = (
-        f" The outermost {width} pixels of objects were a class of their own, and objects were flooded from what is inside them."
+        f" The outermost {width} pixels of objects were a class of their own, from inside which objects were flooded."
         if width
         else ""
     )

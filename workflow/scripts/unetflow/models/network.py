@@ -92,10 +92,8 @@ def probabilities(logits):
     """Probabilities float32[n, channel, y, x] of background, of objects with their border and, where that is a class of
     its own, of being on it; logits float32[n, class, y, x]."""
     exclusive = torch.softmax(logits, dim=1)
-    if exclusive.shape[1] == 2:
-        return exclusive
-    background, inside, border = exclusive.split(1, dim=1)
-    return torch.cat([background, inside + border, border], dim=1)
+    background, inside, *border = exclusive.split(1, dim=1)
+    return torch.cat([background, inside + border[0], border[0]], dim=1) if border else exclusive
 
 
 def inside(found, classes):
