@@ -20,6 +20,7 @@ from unetflow.errors import InputError
 from unetflow.fit import largest_valid
 from unetflow.inference import predict, predict_as
 from unetflow.losses import weighted_cross_entropy
+from unetflow.metrics.slices import parted
 from unetflow.ngff import create_image, create_plain
 from unetflow.objects import segment
 from unetflow.stacks import Prediction, Samples, Slice, Volume, write_volume
@@ -301,21 +302,22 @@ def test_evaluation_of_the_truth_itself_is_perfect(folder, tmp_path):
     for z, name in enumerate(names):
         objects[z] = volume.labels(name)
     metrics = ["iou", "dice", "seg", "det"]
-    evaluate(
-        folder / "volume.zarr",
-        tmp_path / "p.zarr",
-        tmp_path / "s.zarr",
-        tmp_path / "m.csv",
-        tmp_path / "c.csv",
-        metrics,
-        IDS,
-    )
+    paths = (folder / "volume.zarr", *(tmp_path / name for name in ("p.zarr", "s.zarr", "m.csv", "c.csv")))
+    evaluate(*paths, metrics, IDS)
     table = pd.read_csv(tmp_path / "m.csv", dtype={"image": str})
     assert len(table) == len(metrics) * (len(truth.names) + 1)
     np.testing.assert_allclose(table["value"], 1.0, atol=1e-12)
     bins = pd.read_csv(tmp_path / "c.csv")
     assert set(bins["of"]) == {"probability"} and bins["pixels"].sum() == sum(volume.labels(n).size for n in names)
     np.testing.assert_array_equal(bins["mean"], bins["share"])
+
+    for z, name in enumerate(names):
+        array[1, z] = parted(volume.labels(name)) > 0
+    errors = ["pixel_error", "rand_error", "warping_error"]
+    evaluate(*paths, errors, IDS)
+    table = pd.read_csv(tmp_path / "m.csv", dtype={"image": str})
+    assert len(table) == len(errors) * (len(truth.names) + 1)
+    np.testing.assert_allclose(table["value"], 0.0, atol=1e-12)
 
 
 def test_cells_with_a_marker_but_no_outline_count_in_det_alone(tmp_path):

@@ -9,10 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import yaml
 from conftest import ROOT
 from export_model import Inputs, export_model
 from train import starting_network
-from unetflow import exchange, modelfile, models, packages
+from unetflow import CLASSES, exchange, modelfile, models, packages
 from unetflow.stacks import Slice, write_volume
 
 NETWORKS = {
@@ -29,9 +30,9 @@ ABOUT = {
 }
 
 
-def network(name="unet"):
+def network(name="unet", **shape):
     torch.manual_seed(0)
-    model = models.build(name, **NETWORKS[name])
+    model = models.build(name, **NETWORKS[name], **shape)
     model.normalisation = (120.0, 30.0)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):  # as after training, not the identity that it begins as
@@ -72,12 +73,12 @@ def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
             np.testing.assert_allclose(one(raw).detach().numpy(), truth(model, raw), atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Folder of a model and of what `export_model` makes of it."""
-    folder = tmp_path_factory.mktemp("exported")
-    model, rng = network(), np.random.default_rng(0)
-    described = {"architecture": {"name": "unet", "in_channels": 1, "classes": 2, **NETWORKS["unet"]}, "seed": 3}
+@pytest.fixture(scope="module", params=[2, 3])
+def exported(tmp_path_factory, request):
+    """Folder of a model, without and with a border class, and of what `export_model` makes of it."""
+    folder, classes = tmp_path_factory.mktemp("exported"), {"classes": request.param}
+    model, rng = network(**classes), np.random.default_rng(0)
+    described = {"architecture": {"name": "unet", "in_channels": 1, **classes, **NETWORKS["unet"]}, "seed": 3}
     described |= {"normalisation": {"mean": 120.0, "sd": 30.0}}
     modelfile.save(folder / "model.safetensors", model.state_dict(), described)
     slices = [
@@ -142,6 +143,11 @@ def test_the_card_says_what_the_model_is(exported):
     ):
         assert said in card
     assert "Valid sizes: 44 pixels and every 4 more" in card and "seed: 3" in card
+    channels = CLASSES[: modelfile.load(exported / "model.safetensors").classes]
+    assert f"of {', '.join(channels)}, `float32[1, {len(channels)}, " in card
+    with zipfile.ZipFile(exported / "export/model.zip") as package:
+        (output,) = yaml.safe_load(package.read("rdf.yaml"))["outputs"]
+    assert next(axis["channel_names"] for axis in output["axes"] if axis["type"] == "channel") == list(channels)
 
 
 def test_packages_come_back(exported):

@@ -39,14 +39,15 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     split = read_split(inputs.splits, fold)
     names = split["validation"] or split["train"]
     function, truth = ctc.MEASURES[options["choose"]["metric"]]
-    predicted = [predict_as(prediction, network, volume.image(name)) for name in names]
+    channels = (predict_as(prediction, network, volume.image(name)) for name in names)
+    predicted = [(found[1], inside(found, network.classes)) for found in channels]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
     candidates = list(combinations(without_large_sizes(options["choose"]["among"], annotated)))
 
     @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
     def cut(**how):
-        return [pieces(p[1], inside=inside(p, network.classes), **how) for p in predicted]
+        return [pieces(probability, inside=off_border, **how) for probability, off_border in predicted]
 
     rows, progress = [], jobs.Progress(len(candidates), "trial")
     for number, candidate in enumerate(candidates, 1):

@@ -21,9 +21,10 @@ def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     volume = Volume(volume)
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
+    labels = {name: volume.labels(name) for name in slices}
     truth = {
-        "labels": {name: volume.labels(name) for name in slices},
-        "parted": {name: parted(volume.labels(name)) for name in slices},
+        "labels": labels,
+        "parted": {name: parted(one) for name, one in labels.items()},
         "markers": {name: volume.markers(name) for name in slices},
     }
     results = {

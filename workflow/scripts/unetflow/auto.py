@@ -39,17 +39,22 @@ def statistics(slices):
     large objects hold most pixels; touching, whether objects meet.
     """
     areas = np.sort(np.concatenate([np.unique(labels[labels > 0], return_counts=True)[1] for labels in slices]))
-    typical = areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)] if len(areas) else 0
-    middle = areas[len(areas) // 2] if len(areas) else 0
+    places = np.searchsorted(areas.cumsum(), areas.sum() / 2), len(areas) // 2
+    typical, middle = areas[list(places)] if len(areas) else (0, 0)
     return {
         "slices": len(slices),
         "side": max(max(labels.shape) for labels in slices),
         "pixels": sum(int((labels != IGNORE).sum()) for labels in slices),
         "objects": len(areas),
-        "diameter": round(2 * sqrt(typical / pi), 1),
-        "median": round(2 * sqrt(middle / pi), 1),
+        "diameter": diameter_of(typical),
+        "median": diameter_of(middle),
         "touching": any(meet(labels) for labels in slices),
     }
+
+
+def diameter_of(area):
+    """Diameter (pixels) of the disc with this ``area``."""
+    return round(2 * sqrt(area / pi), 1)
 
 
 def meet(labels):

@@ -121,8 +121,8 @@ def findings(slices, annotated):
         rows.append(("bit depth", f"16 bit files with values up to {high}: 12 bit data, normalised by mean and sd"))
     dense = covered > 1 - LEAST_COVER and objects > len(annotated)
     if dense:
-        rows.append(("background", "none, objects fill the slices; `gap` of the weights parts them in training"))
-    rows += [("suspicious", said) for said in suspicions(slices, annotated, None if dense else covered)]
+        rows.append(("background", "none, objects fill the slices; `gap` or `border_class` parts them in training"))
+    rows += [("suspicious", said) for said in suspicions(slices, annotated, covered, dense)]
     if gaps:
         rows.append(("label ids", f"not consecutive in {gaps} slices, which harms nothing"))
     if broken:
@@ -130,12 +130,12 @@ def findings(slices, annotated):
     return rows
 
 
-def suspicions(slices, annotated, covered):
-    """What is likely not meant so, each with its remedy; ``covered`` is the share of pixels in objects, or None if all
-    of them are meant to be."""
+def suspicions(slices, annotated, covered, dense):
+    """What is likely not meant so, each with its remedy; ``covered`` is the share of pixels in objects, ``dense``
+    whether several of them fill the slices."""
     if len(annotated) < FEW:
         yield f"only {len(annotated)} annotated slices: metrics will say little; draw some more"
-    if covered is not None and not LEAST_COVER < covered < 1 - LEAST_COVER:
+    if not dense and not LEAST_COVER < covered < 1 - LEAST_COVER:
         yield f"objects cover {covered:.2%} of the annotated slices; draw all objects, with 0 as background"
     for one in slices:
         highest = np.iinfo(one.image.dtype).max if one.image.dtype.kind in "ui" else np.inf

@@ -74,12 +74,11 @@ def classes(labels, border_class=0, ignore=IGNORE):
     border_class : width of the border in pixels, which is a cell's outermost ones beside background or another cell;
         0: it is no class of its own. Where a cell ends in the unknown or at the image's border it has none.
     """
-    found = ((labels != 0) & (labels != ignore)).astype(np.uint8)
+    known = labels != ignore
+    found = (known & (labels != 0)).astype(np.uint8)
     if border_class:
-        known = np.where(labels != ignore, labels, 0)
-        elsewhere = np.where(labels != ignore, labels, labels.max(initial=0))
-        highest = maximum_filter(known, footprint=disc(border_class))
-        lowest = minimum_filter(elsewhere, footprint=disc(border_class))
+        highest = maximum_filter(np.where(known, labels, 0), footprint=disc(border_class))
+        lowest = minimum_filter(np.where(known, labels, labels.max(initial=0)), footprint=disc(border_class))
         found[(found > 0) & ((highest > labels) | (lowest < labels))] = 2
     return found
 
@@ -91,7 +90,7 @@ def balanced_class_weights(label_images, ignore=IGNORE, border_class=0):
     """
     number = 3 if border_class else 2
     found = (classes(labels, border_class, ignore)[labels != ignore] for labels in label_images)
-    counts = sum(np.bincount(known, minlength=number) for known in found).tolist()
+    counts = sum((np.bincount(known, minlength=number) for known in found), np.zeros(number, int)).tolist()
     return tuple(sum(counts) / (number * count) if count else 1.0 for count in counts)
 
 

@@ -19,7 +19,7 @@ def parted(labels):
     """``labels`` int[y, x] with a line of background, one pixel wide, between objects that share an edge.
 
     For measures whose objects are the 4-connected pieces of what is not background: objects that touch would be one.
-    Where none share an edge nothing changes.
+    Where none share an edge nothing changes, unlike by `weights.separate_touching`, which parts at corners too.
     """
     result = labels.copy()
     for here, beyond in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
