@@ -34,6 +34,7 @@ DATASET = {
     "unit": "micrometer",
     "labels": "instances",
     "ignore": None,
+    "normalisation": "auto",
     "split": {"method": "images", "folds": 2, "guard": 0, "validation": 1, "seed": 0},
 }
 AUGMENTATION = {
@@ -208,7 +209,7 @@ def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
     weight[inner] = 1
     write_targets(tmp_path / "one.zarr", volume, trained, target, weight)
     expected = weighted_cross_entropy(logits, *(torch.from_numpy(a[inner])[None] for a in (target, weight)))
-    judged = validate(network, volume, tmp_path / "one.zarr", [trained], network.normalisation)
+    judged = validate(network, volume, tmp_path / "one.zarr", [trained])
     assert judged["validation_loss"] == pytest.approx(float(expected), abs=1e-5)
 
 
@@ -251,11 +252,11 @@ def test_interrupted_prediction_goes_on_and_checks_what_it_finds(folder, tmp_pat
 
     straight, calls = predicted(folder, tmp_path / "straight.zarr"), []
 
-    def failing(options, network, image):
+    def failing(options, network, image, moments):
         calls.append(1)
         if len(calls) == 2:
             raise RuntimeError("power cut")
-        return predict_as(options, network, image)
+        return predict_as(options, network, image, moments)
 
     monkeypatch.setattr(script, "predict_as", failing)
     with pytest.raises(RuntimeError):
@@ -349,7 +350,7 @@ def test_objects_that_touch_are_not_one_to_measures_of_pieces(merged, tmp_path):
 def evaluated(folder, labels, found, metrics, markers=None):
     """Values of ``metrics`` by name, of ``found`` int[y, x] against ``labels`` and ``markers``."""
     shape = [{"name": "a", "shape": list(found.shape)}]
-    write_volume(folder / "v", [Slice("a", "a", found, labels, markers=markers)], (1, 1, 1), "micrometer", 0.0, 1.0)
+    write_volume(folder / "v", [Slice("a", "a", found, labels, markers=markers)], (1, 1, 1), "micrometer")
     probability = np.stack([found == 0, found > 0]).astype(np.float32)
     for store, values, kept in (("p", probability[:, None], CLASSES[:2]), ("s", found[None], None)):
         create_image(folder / store, values.shape, values.dtype, (1, 1, 1), "micrometer", kept)[:] = values
@@ -363,7 +364,7 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
 
     volume, seen = Volume(folder / "volume.zarr"), []
 
-    def truth_on_a_haze(options, network, image):
+    def truth_on_a_haze(options, network, image, moments):
         name = next(n for n in volume.names if np.array_equal(volume.image(n), image))
         seen.append(name)
         inside = volume.labels(name) > 0

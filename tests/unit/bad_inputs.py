@@ -221,7 +221,7 @@ def _(folder):
 # --- Data sets -----------------------------------------------------------------------------------------------------
 
 ENTRY = {"format": "folder", "options": {}, "voxel_size": [1, 0.5, 0.5], "unit": "micrometer", "labels": "instances"}
-ENTRY |= {"ignore": None, "split": {"method": "images", "folds": 2}}
+ENTRY |= {"ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
 
 
 def grey(*shape, dtype=np.uint8):

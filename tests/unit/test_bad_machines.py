@@ -20,7 +20,7 @@ entry = {"format": "folder", "options": {}, "voxel_size": [1, 1, 1], "unit": Non
 out = Path(sys.argv[3])
 with jobs.job(SimpleNamespace(rule="prepare", wildcards=[], log=[])):
     prepare(Path(sys.argv[2]), out / "volume.zarr", out / "splits.json", out / "checks.csv",
-            entry | {"ignore": None, "split": {"method": "images", "folds": 2}})
+            entry | {"ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}})
 """
 
 

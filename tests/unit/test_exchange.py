@@ -1,5 +1,6 @@
 """Models that travel: other runtimes give our probabilities, packages pass their own checks and come back."""
 
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from conftest import ROOT
 from export_model import Inputs, export_model
 from train import starting_network
 from unetflow import CLASSES, exchange, modelfile, models, packages
+from unetflow.inference import predict
 from unetflow.stacks import Slice, write_volume
 
 NETWORKS = {
@@ -42,7 +44,7 @@ def network(name="unet", **shape):
 
 def truth(model, raw):
     """Probabilities by the network itself."""
-    mean, sd = model.normalisation
+    mean, sd = model.normalisation or (0, 1)
     with torch.no_grad():
         return torch.softmax(model((raw - mean) / sd), dim=1).numpy()
 
@@ -73,18 +75,20 @@ def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
             np.testing.assert_allclose(one(raw).detach().numpy(), truth(model, raw), atol=1e-6)
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[(2, (120.0, 30.0)), (3, (120.0, 30.0)), (2, None)])
 def exported(tmp_path_factory, request):
-    """Folder of a model, without and with a border class, and of what `export_model` makes of it."""
-    folder, classes = tmp_path_factory.mktemp("exported"), {"classes": request.param}
+    """Folder of a model and of what `export_model` makes of it: without and with a border class, and for images that are
+    each normalised by their own moments."""
+    classes, normalisation = request.param
+    folder, classes = tmp_path_factory.mktemp("exported"), {"classes": classes}
     model, rng = network(**classes), np.random.default_rng(0)
     described = {"architecture": {"name": "unet", "in_channels": 1, **classes, **NETWORKS["unet"]}, "seed": 3}
-    described |= {"normalisation": {"mean": 120.0, "sd": 30.0}}
+    described |= {"normalisation": modelfile.description_of(normalisation)}
     modelfile.save(folder / "model.safetensors", model.state_dict(), described)
     slices = [
         Slice(f"s{k}", "g", rng.integers(0, 255, (90, 70)).astype(np.uint8), np.eye(90, 70, dtype=int)) for k in "ab"
     ]
-    write_volume(folder / "volume.zarr", slices, (1, 0.19, 0.19), "micrometer", 120.0, 30.0)
+    write_volume(folder / "volume.zarr", slices, (1, 0.19, 0.19), "micrometer")
     (folder / "splits.json").write_text(json.dumps({"0": {"train": ["sa"], "validation": [], "test": ["sb"]}}))
     (folder / "metrics.csv").write_text("image,metric,value\nsb,iou,0.7\nall,iou,0.75\n")
     inputs = Inputs(*(str(folder / n) for n in ("model.safetensors", "volume.zarr", "splits.json", "metrics.csv")))
@@ -148,6 +152,18 @@ def test_the_card_says_what_the_model_is(exported):
     with zipfile.ZipFile(exported / "export/model.zip") as package:
         (output,) = yaml.safe_load(package.read("rdf.yaml"))["outputs"]
     assert next(axis["channel_names"] for axis in output["axes"] if axis["type"] == "channel") == list(channels)
+
+
+def test_packages_say_how_images_are_normalised(exported):
+    """The package's own test runs what they say; what it expects is what unetflow predicts for the image."""
+    network, card = modelfile.load(exported / "model.safetensors"), (exported / "export/README.md").read_text()
+    with zipfile.ZipFile(exported / "export/model.zip") as package:
+        (described,) = yaml.safe_load(package.read("rdf.yaml"))["inputs"]
+        raw, probability = (np.load(io.BytesIO(package.read(f"test_{side}.npy"))) for side in ("input", "output"))
+    assert ("zero_mean_unit_variance" in str(described.get("preprocessing"))) == (network.normalisation is None)
+    assert ("less the mean of the image" in card) == (network.normalisation is None) != ("mean 120" in card)
+    lost = slice(network.context, -network.context)
+    np.testing.assert_allclose(predict(network, raw[0, 0])[:, lost, lost], probability[0], atol=1e-5)
 
 
 def test_packages_come_back(exported):

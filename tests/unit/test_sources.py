@@ -53,6 +53,31 @@ def test_any_order_of_axes(phantom, axes, data):
     assert_reads(source, expected(phantom, axes, channel, time))
 
 
+def sampled(shape):
+    """Which voxels of a volume of this shape `Source.sample` reads."""
+    places = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    return places, list(Source("places", places, "zyx", {}).sample())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.tuples(st.integers(1, 9), st.integers(1, 30), st.integers(1, 30)))
+def test_of_a_small_volume_every_voxel_is_looked_at_once(shape):
+    places, windows = sampled(shape)
+    np.testing.assert_array_equal(np.concatenate(windows), places)
+
+
+@pytest.mark.parametrize("shape", [(20, 1200, 900), (1, 4200, 4100), (5, 1100, 3500), (33, 1024, 1024)])
+def test_of_a_large_volume_windows_are_spread_evenly(shape):
+    places, windows = sampled(shape)
+    seen = np.bincount(np.concatenate([window.ravel() for window in windows]), minlength=places.size)
+    assert seen.max() == 1 and seen.sum() < 2**24
+    seen = seen.reshape(shape)
+    for axis in range(3):
+        along = np.flatnonzero(seen.any(axis=tuple({0, 1, 2} - {axis})))
+        assert along[0] == shape[axis] - 1 - along[-1] or abs(along[0] - (shape[axis] - 1 - along[-1])) <= 1
+        assert len(along) in (shape[axis], (8, 1024, 1024)[axis])
+
+
 def write_ome_zarr(path, array, axes, version, **options):
     """An OME-Zarr image with two levels, z 40, y and x 4 nanometer."""
     group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)

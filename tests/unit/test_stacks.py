@@ -28,19 +28,35 @@ def slices():
 @pytest.fixture
 def written(tmp_path):
     made = slices()
-    write_volume(tmp_path / "volume.zarr", made, (50, 4.5, 4), "nanometer", mean=1.5, sd=2.0)
+    write_volume(tmp_path / "volume.zarr", made, (50, 4.5, 4), "nanometer")
     return tmp_path / "volume.zarr", made
 
 
 def test_a_volume_comes_back(written):
     path, made = written
     volume = Volume(path)
-    assert volume.names == ["a/000", "b"] and volume.normalisation == (1.5, 2.0)
+    assert volume.names == ["a/000", "b"]
     for one in made:
         assert volume.shape(one.name) == one.image.shape
         np.testing.assert_array_equal(volume.image(one.name), one.image)
     np.testing.assert_array_equal(volume.labels("a/000"), made[0].labels)
     assert volume.labels("b") is None
+
+
+@pytest.mark.parametrize("wanted, brighter, found", [
+    ("auto", 0, "dataset"), ("auto", 500, "group"), ("dataset", 500, "dataset"), ("group", 0, "group")
+])  # fmt: skip
+def test_grey_values_are_normalised_by_data_set_or_by_group(tmp_path, wanted, brighter, found):
+    """Two stacks of different size, alike or not; of each two slices."""
+    grey = [RNG.integers(0, 1000, (20, 20 + 10 * (k // 2)), np.uint16) + brighter * (k // 2) for k in range(4)]
+    made = [Slice(f"{k}", "ab"[k // 2], image, None) for k, image in enumerate(grey)]
+    write_volume(tmp_path / "v.zarr", made, (1, 1, 1), None, wanted)
+    volume, pixels = Volume(tmp_path / "v.zarr"), [np.concatenate([grey[k].ravel(), grey[k + 1].ravel()]) for k in (0, 2)]
+    for name, own in zip("0123", (pixels[0], pixels[0], pixels[1], pixels[1])):
+        assert volume.moments(name) == pytest.approx((own.mean(), own.std()))
+    everything = np.concatenate(pixels)
+    expected = None if found == "group" else pytest.approx((everything.mean(), everything.std()))
+    assert volume.normalisation == expected
 
 
 def test_a_volume_is_ome_zarr_to_the_validator_and_to_another_reader(written):

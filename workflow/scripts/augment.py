@@ -19,12 +19,12 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
     """
     volume, split = Volume(volume), read_split(splits, fold)
     targets = zarr.open_group(targets, mode="r")
-    mean, sd = volume.normalisation
     samples, draws = [], []
     for number in numbers:
         rng = np.random.default_rng(seed_of(seed, number))
         name = split["train"][rng.integers(len(split["train"]))]
         height, width = volume.shape(name)
+        mean, sd = volume.normalisation or volume.moments(name)
         image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
         target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
         drawn = augment.draw(rng, options, known=weight > 0)

@@ -39,7 +39,7 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     split = read_split(inputs.splits, fold)
     names = split["validation"] or split["train"]
     function, truth = ctc.MEASURES[options["choose"]["metric"]]
-    channels = (predict_as(prediction, network, volume.image(name)) for name in names)
+    channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
     predicted = [(found[1], inside(found, network.classes)) for found in channels]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]

@@ -37,7 +37,7 @@ def export_model(inputs, outputs, ids, about):
     voxel = tuple(volume.meta["voxel_size"][1:]), volume.meta["unit"]
     name = f"{ids['model']} for {ids['dataset']} fold {ids['fold']}"
     data, metrics = learned_from(ids["dataset"], split), measured(inputs.metrics)
-    text = card(name, network.description, network.geometry, voxel, data, metrics, about)
+    text = card(name, network, voxel, data, metrics, about)
     about = {key: about[key] for key in ("license", "authors")} | {
         "name": re.sub(r"[^A-Za-z0-9_ -]", " ", name),
         "description": f"Membranes or cells in two-dimensional images like those of {ids['dataset']}",

@@ -31,7 +31,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     source, plan = open_source(**inputs.volume), json.loads(Path(inputs.plan).read_text())
     check_unchanged(source, plan)
     network = modelfile.load(inputs.model, device)
-    warn_of_other_values(source, network)
+    warn_of_other_values(source.name, network, plan["moments"])
     grid = Grid(source.shape, tuple(plan["block"]))
     key = files.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
     with jobs.state_folder(slab, key) as state:
@@ -40,7 +40,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
         if len(todo) < len(blocks):
             jobs.log.info(f"{len(blocks) - len(todo)} of {len(blocks)} blocks are done already")
         predict_blocks(
-            Predictor(network, options["symmetries"], options["precision"], options["engine"], options["spread"]),
+            predictor_for(network, options, plan["moments"]),
             source,
             todo,
             tile_for(network, plan, source, options, room),
@@ -51,14 +51,19 @@ def predict_slab(inputs, slab, item, options, device, room, key):
         files.publish(store.path.parent, slab)
 
 
-def warn_of_other_values(source, network):
-    """Say so if the values in the middle of the volume are far from those that the network was trained on."""
-    sample = source.middle().astype(float)
-    mean, sd = network.normalisation
-    if abs(sample.mean() - mean) > 3 * sd or not sd / 5 < sample.std() < 5 * sd:
+def predictor_for(network, options, moments):
+    """The network, ready to be applied as ``options`` say to a volume with the ``moments`` (mean, sd)."""
+    how = options["symmetries"], options["precision"], options["engine"], options["spread"]
+    return Predictor(network, *how, moments)
+
+
+def warn_of_other_values(name, network, moments):
+    """Say so if the values of the volume ``name`` are far from those that the network was trained on."""
+    (mean, sd), (expected, usual) = moments, network.normalisation or moments
+    if abs(mean - expected) > 3 * usual or not usual / 5 < sd < 5 * usual:
         jobs.log.warning(
-            f"{source.name}: the middle has mean {sample.mean():.4g} and standard deviation {sample.std():.4g}, but "
-            f"the network was trained on {mean:.4g} and {sd:.4g}; unless it is empty there, convert the volume"
+            f"{name} has mean {mean:.4g} and standard deviation {sd:.4g}, but the network was trained on "
+            f"{expected:.4g} and {usual:.4g}; unless it is mostly empty, convert the volume"
         )
 
 

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import zarr
 from unetflow import files, jobs
@@ -21,18 +20,27 @@ def prepare(folder, volume, splits, checks, dataset):
     """
     slices = READERS[dataset["format"]](folder, dataset["options"])
     rows = check_slices(slices, dataset["labels"], dataset["ignore"])
-    pixels = np.concatenate([one.image.ravel() for one in slices])
-    mean, sd = float(pixels.mean(dtype=np.float64)), float(pixels.std(dtype=np.float64))
-    rows.append(("normalisation", f"less {mean:.4g}, divided by {sd:.4g} (mean and sd of all slices)"))
     rows.append(("voxel size (z, y, x)", f"{dataset['voxel_size']} {dataset['unit'] or '(no unit)'}"))
     with jobs.made_whole(volume) as path:
-        write_volume(path, slices, dataset["voxel_size"], dataset["unit"], mean, sd)
+        write_volume(path, slices, dataset["voxel_size"], dataset["unit"], dataset["normalisation"])
+        rows.append(("normalisation", in_words(Volume(path))))
         made = make_splits(Volume(path).meta["slices"], **dataset["split"])
         note_folds(path, made)
     files.write_atomically(splits, json.dumps(made, indent=1) + "\n")
     pd.DataFrame(rows, columns=["check", "finding"]).to_csv(checks, index=False)
     for check, finding in rows:
         jobs.log.info(f"{check}: {finding}")
+
+
+def in_words(volume):
+    """What grey values are normalised by."""
+    if volume.normalisation:
+        return "less {:.4g}, divided by {:.4g} (mean and sd of all slices)".format(*volume.normalisation)
+    means, spreads = zip(*{volume.moments(name) for name in volume.names})
+    return (
+        f"each file or sequence less its own mean ({min(means):.4g} to {max(means):.4g}) and divided by its own sd "
+        f"({min(spreads):.4g} to {max(spreads):.4g})"
+    )
 
 
 def note_folds(volume, splits):

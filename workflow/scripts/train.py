@@ -51,8 +51,8 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
     torch.use_deterministic_algorithms(recipe.deterministic)
     torch.manual_seed(description["seed"])
     network = starting_network(description["architecture"], inputs.init)
-    mean, sd = volume.normalisation
-    description |= {"device": device, "normalisation": {"mean": mean, "sd": sd}, "training": training}
+    normalisation = modelfile.description_of(volume.normalisation)
+    description |= {"device": device, "normalisation": normalisation, "training": training}
     key = files.fingerprint(description, torch.get_num_threads(), *inputs.paths())
     with jobs.state_folder(folder / "model.safetensors", key) as state:
         samples, checkpoint = Samples(inputs.chunks), state / "checkpoint.safetensors"
@@ -62,7 +62,7 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
             run = Training(*how)
             run.run(
                 samples,
-                lambda averaged: validate(averaged, volume, inputs.targets, validation, (mean, sd)),
+                lambda averaged: validate(averaged, volume, inputs.targets, validation),
                 checkpoint,
                 Reporter(recipe.steps, curves),
             )
@@ -84,14 +84,14 @@ def starting_network(architecture, init):
     return network
 
 
-def validate(network, volume, targets, names, normalisation):
+def validate(network, volume, targets, names):
     """Mean loss and IoU of ``network`` over the validation slices; an empty dict if there are none."""
-    network.normalisation = normalisation
+    network.normalisation = volume.normalisation
     group, rows = zarr.open_group(targets, mode="r"), []
     for name in names:
         height, width = volume.shape(name)
         target, weight = (group[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
-        probability = predict(network, volume.image(name))
+        probability = predict(network, volume.image(name), moments=volume.moments(name))
         off_border = inside(probability, network.classes)
         exclusive = probability if off_border is None else np.stack([probability[0], off_border, probability[2]])
         logits = torch.from_numpy(exclusive).clamp(min=1e-12).log()[None]

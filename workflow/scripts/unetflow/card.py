@@ -8,8 +8,8 @@ CARD = """# {name}
 
 {what}, trained by unetflow, a Snakemake pipeline around the U-Net.
 
-- **Input** `raw`: one channel of grey values as the microscope gives them, `float32[1, 1, y, x]`; normalising is part
-  of the network. Pixels of {pixel}. Valid sizes: {least} pixels and every {stride} more.
+- **Input** `raw`: one channel of grey values{normalised}, `float32[1, 1, y, x]`. Pixels of {pixel}.
+  Valid sizes: {least} pixels and every {stride} more.
 - **Output** `probability`: of {channels}, `float32[1, {classes}, y - {lost}, x - {lost}]`. Unpadded convolutions
   take {context} pixels per side: mirror the image at its border by as much, and move tiles by multiples of {stride}
   pixels, or they will show.
@@ -24,8 +24,7 @@ CARD = """# {name}
 
 ## Limits
 
-{limits}Made for images like those above: same tissue, same preparation, pixels of about {pixel}. Grey values of another
-range (training: mean {mean:.4g}, standard deviation {sd:.4g}) must be brought to it first.
+{limits}Made for images like those above: same tissue, same preparation, pixels of about {pixel}.{expected}
 
 ## Licence and authors
 
@@ -36,22 +35,26 @@ range (training: mean {mean:.4g}, standard deviation {sd:.4g}) must be brought t
 ```yaml
 {recipe}```
 """
+GIVEN = " as the microscope gives them; normalising is part of the network"
+NORMALISED = ", less the mean of the image and divided by its standard deviation (which packages ask for by themselves)"
+EXPECTED = """ Grey values of another
+range (training: mean {:.4g}, standard deviation {:.4g}) must be brought to it first."""
 
 
-def card(name, description, geometry, voxel, data, metrics, about):
+def card(name, network, voxel, data, metrics, about):
     """Markdown text of the model card.
 
-    description : the JSON beside the weights. geometry : of the network. voxel : ((y, x) size of a pixel, unit or
-    None). data : sentence about what it was trained on. metrics : dict metric -> value on slices that it never saw,
-    empty if it was not tested. about : the `export` entry of the configuration.
+    network : with what `modelfile.load` adds. voxel : ((y, x) size of a pixel, unit or None). data : sentence about
+    what it was trained on. metrics : dict metric -> value on slices that it never saw, empty if it was not tested.
+    about : the `export` entry of the configuration.
     """
     (y, x), unit = voxel
-    classes = description["architecture"].get("classes", 2)
+    description, geometry, normalisation = network.description, network.geometry, network.normalisation
     recipe = {key: description[key] for key in ("architecture", "training", "seed", "device") if key in description}
     return CARD.format(
         name=name,
-        channels=", ".join(CLASSES[:classes]),
-        classes=classes,
+        channels=", ".join(CLASSES[: network.classes]),
+        classes=network.classes,
         what=f"A network of the kind `{description['architecture']['name']}` for two-dimensional images",
         pixel=f"{y:g} x {x:g} {unit or 'pixels'}",
         least=geometry.valid_size(1),
@@ -61,8 +64,8 @@ def card(name, description, geometry, voxel, data, metrics, about):
         data=data,
         validation=validation(metrics),
         limits=f"{about['limits']}\n\n" if about["limits"] else "",
-        mean=description["normalisation"]["mean"],
-        sd=description["normalisation"]["sd"],
+        normalised=NORMALISED if normalisation is None else GIVEN,
+        expected="" if normalisation is None else EXPECTED.format(*normalisation),
         license=about["license"],
         authors=", ".join(author["name"] for author in about["authors"]),
         recipe=yaml.safe_dump(recipe, sort_keys=False),

@@ -146,8 +146,8 @@ def suspicions(slices, annotated, covered, dense):
     if (away := np.abs(means - np.median(means))).max() > UNLIKE * spread:
         one = slices[int(away.argmax())]
         yield (
-            f"image {one.name} has the mean {one.image.mean():.4g}, most have about {np.median(means):.4g}; bring all "
-            f"to the same range"
+            f"image {one.name} has the mean {one.image.mean():.4g}, most have about {np.median(means):.4g}; was it "
+            f"converted otherwise? Images exposed one by one are normalised so by `normalisation: group`"
         )
 
 

@@ -1,6 +1,7 @@
 """Models that travel: networks as ONNX, TorchScript, torch.export, and as packages of the BioImage Model Zoo.
 
-What leaves is `Deployable`: it takes images as they come from the microscope, so that nothing can be forgotten.
+What leaves is `Deployable`: it takes images as they come from the microscope, so that nothing can be forgotten. Only a
+network that was trained on images each normalised by its own moments takes them so normalised, as packages say.
 """
 
 import logging
@@ -14,24 +15,26 @@ from skimage.transform import resize
 
 from . import CLASSES
 from .models.network import probabilities
+from .normalisation import moments
 
 INPUT, OUTPUT = "raw", "probability"  # names of the tensors
 PAPER = {
     "text": "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015",
     "doi": "10.1007/978-3-319-24574-4_28",
 }
+UNCHANGED = (0.0, 1.0)
 COVER = 400  # pixels per side of each half of the picture in the zoo's listing
 
 
 class Deployable(torch.nn.Module):
     """Grey values ``float32[n, 1, y, x]`` to `models.network.probabilities` ``float32[n, channel, y', x']``.
 
-    model : a network of `unetflow.models` with its ``normalisation``, which becomes part of the graph.
+    model : a network of `unetflow.models`, whose ``normalisation`` becomes part of the graph where it has one.
     """
 
     def __init__(self, model):
         super().__init__()
-        self.model, (self.mean, self.sd) = model.cpu(), model.normalisation
+        self.model, (self.mean, self.sd) = model.cpu(), model.normalisation or UNCHANGED
         self.eval()
 
     def forward(self, raw):
@@ -112,9 +115,9 @@ def write_package(model, image, about, files, path):
 
 def write_example(model, image, folder):
     """Write the image that a package is tested with, what the network makes of it, and a picture of both."""
-    raw = image.astype(np.float32)[None, None]
+    raw, (mean, sd) = image.astype(np.float32)[None, None], UNCHANGED if model.normalisation else moments([image])
     with torch.no_grad():
-        probability = Deployable(model)(torch.from_numpy(raw)).numpy()
+        probability = Deployable(model)(torch.from_numpy((raw - np.float32(mean)) / np.float32(sd))).numpy()
     np.save(folder / "test_input.npy", raw)
     np.save(folder / "test_output.npy", probability)
     write_cover(image, probability[0, 1], folder / "cover.png")
@@ -128,6 +131,7 @@ def raw_images(spec, model, voxel, test):
         description="grey values as the microscope gives them",
         axes=axes(spec, ["intensity"], spec.SpaceInputAxis, sizes, voxel),
         test_tensor=test,
+        preprocessing=[] if model.normalisation else [spec.ZeroMeanUnitVarianceDescr()],
     )
 
 

@@ -11,6 +11,7 @@ from .blocks import read_mirrored
 from .engines import ENGINES, choose
 from .models.ensemble import Ensemble
 from .models.network import probabilities
+from .normalisation import moments as moments_of
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (384, 384)
@@ -30,19 +31,20 @@ class Predictor:
     standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
     network, or by one member of an `Ensemble`.
 
-    model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
-        put into evaluation mode and runs where its weights are.
+    model : a network of `unetflow.models`. It is put into evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
     precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
         processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
+    moments : (mean, sd) of the grey values of the image, for a model that has no ``normalisation`` of its own, since it
+        was trained on images each normalised by theirs.
     """
 
-    def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False):
+    def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False, moments=None):
         self.model, self.spread = model.eval(), spread
         kind = ENGINES[choose(engine, model, next(model.parameters()).device.type)]
         members = model.members if isinstance(model, Ensemble) else [model]
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
-        self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0))
+        self.mean, self.sd = model.normalisation or moments
 
     @torch.inference_mode()
     def __call__(self, window):
@@ -64,15 +66,16 @@ class Predictor:
         return symmetries.undo(name, probabilities(logits(symmetries.apply(name, image))))[0]
 
 
-def predict(model, image, tile=None, tta=None, precision="float32", engine="torch", border="mirror", spread=False):
+def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **how):
     """Class probabilities of an image or of every slice of a stack.
 
     Parameters
     ----------
-    model, tta, precision, engine, spread : see `Predictor`.
+    model, tta, **how : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
     tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
-    border : what lies beyond the image: "mirror" (the paper) or "zero", the mean of the data set.
+    border : what lies beyond the image: "mirror" (the paper) or "zero", the mean that it is normalised by.
+    moments : see `Predictor`; by default those of ``image``.
 
     Returns
     -------
@@ -82,20 +85,21 @@ def predict(model, image, tile=None, tta=None, precision="float32", engine="torc
     """
     image = np.asarray(image)
     if image.ndim == 3:
-        slices = [predict(model, one, tile, tta, precision, engine, border, spread) for one in image]
-        return np.stack(slices, axis=1)
+        moments = moments or moments_of(image)
+        return np.stack([predict(model, one, tile, tta, border, moments, **how) for one in image], axis=1)
     if image.ndim != 2 or not image.size:
         raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
-    tile, predictor = tile or DEFAULT_TILE, Predictor(model, tta, precision, engine, spread)
+    predictor = Predictor(model, tta, moments=moments or moments_of([image]), **how)
+    tile = tile or DEFAULT_TILE
     outside = predictor.mean if border == "zero" else None
     window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model), outside)
     return predict_slice(predictor, window, image.shape, tile)
 
 
-def predict_as(options, model, image):
+def predict_as(options, model, image, moments=None):
     """`predict` as ``options``, a `prediction` entry of the configuration, says."""
     same = {key: options[key] for key in ("tile", "precision", "engine", "border", "spread")}
-    return predict(model, image, tta=options["symmetries"], **same)
+    return predict(model, image, tta=options["symmetries"], moments=moments, **same)
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):

@@ -32,11 +32,16 @@ def data(name, meta, split, folds):
     if "all" in folds:
         official = any(one["part"] == "test" for one in slices)
         used.append("; fold all is everything annotated" + ", tested on the official test images" * official)
+    normalised = (
+        "of each file or sequence"
+        if meta["normalisation"] == "group"
+        else f"of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})"
+    )
     return (
         f"The data set {name} has {len(slices)} slices of {size} pixels (voxels of {voxel} {meta['unit'] or 'pixels'}, "
         f"z, y, x), {annotated} of them annotated. They were split into {count}"
         f"{METHODS[split['method']].format(guard=split['guard'])}{''.join(used)}. Grey values were normalised by the "
-        f"mean and standard deviation of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})."
+        f"mean and standard deviation {normalised}."
     )
 
 

@@ -23,7 +23,7 @@ def save(path, weights, description):
 
 
 def load(path, device="cpu"):
-    """The network of ``path`` in evaluation mode, with ``.normalisation`` (mean, sd) and ``.description``.
+    """The network of ``path`` in evaluation mode, with its ``.normalisation`` and ``.description``.
 
     path : a .safetensors file, or a package (`packages`). Raises InputError if the files don't belong together or
     aren't what they should be.
@@ -42,6 +42,16 @@ def load(path, device="cpu"):
             f"{path} does not hold the weights of the network in its description ({str(error).splitlines()[0]}); take "
             f"both from the same training"
         ) from error
-    model.normalisation = (description["normalisation"]["mean"], description["normalisation"]["sd"])
+    model.normalisation = described(description["normalisation"])
     model.description = description
     return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def description_of(normalisation):
+    """What a description says of a network's ``normalisation``: (mean, sd), or None."""
+    return {"by": "group"} if normalisation is None else dict(zip(("mean", "sd"), normalisation))
+
+
+def described(normalisation):
+    """The (mean, sd), or None, of which a description says ``normalisation``."""
+    return None if normalisation.get("by") == "group" else (normalisation["mean"], normalisation["sd"])

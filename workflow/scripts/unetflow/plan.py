@@ -10,6 +10,7 @@ from . import memory
 from .blocks import Grid, fitting_block
 from .errors import InputError
 from .inference import input_shape
+from .normalisation import moments
 from .tiles import fitting_tile
 
 
@@ -29,6 +30,7 @@ def lay_out(source, network, options, room):
     return {
         "shape": list(source.shape),
         "middle": checksum(source),
+        "moments": moments(source.sample()),
         "block": list(block),
         "tile": list(tile),
         "blocks": len(grid),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from glob import glob
 from hashlib import sha256
+from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from .formats import is_url, open_any
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
+SMALL = 2**24  # voxels of a volume that is looked at as a whole
+SPREAD = (8, 4, 4)  # places along z, y, x at which a larger one is
 ALONE = {"t": "time", "c": "channel"}  # axes of which one index is taken, and the configuration key that says which
 
 
@@ -56,6 +60,16 @@ class Source:
         low = [max(0, (size - side) // 2) for size, side in zip(self.shape, most)]
         return self.read(low, [min(a + side, size) for a, size, side in zip(low, self.shape, most)])
 
+    def sample(self):
+        """Windows [z, y, x], one after the other, that stand for the volume: all slices of a small one, or else places
+        spread evenly over it, each of a slice and `MIDDLE` voxels per side."""
+        if prod(self.shape) <= SMALL:
+            ranges = spread(self.shape[0], self.shape[0], 1), *([(0, size)] for size in self.shape[1:])
+        else:
+            ranges = map(spread, self.shape, SPREAD, (1, MIDDLE, MIDDLE))
+        for window in product(*ranges):
+            yield self.read(*zip(*window))
+
     def read(self, start, stop):
         """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x]."""
         ranges = {axis: slice(int(a), int(b)) for axis, a, b in zip("zyx", start, stop)}
@@ -71,6 +85,15 @@ class Source:
         if "z" not in kept:
             window, kept = window[None], ["z", *kept]
         return window.transpose([kept.index(axis) for axis in "zyx"])
+
+
+def spread(size, count, side):
+    """``count`` ranges (start, stop) of ``side``, each in the middle of one of as many parts of ``size``; one range of
+    all of it if they would overlap."""
+    if size < count * side:
+        return [(0, size)]
+    starts = [int((k + 0.5) * size / count - side / 2) for k in range(count)]
+    return [(start, start + side) for start in starts]
 
 
 def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None, unit=None):

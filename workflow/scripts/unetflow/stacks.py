@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 
 from . import IGNORE, ngff
+from .normalisation import moments, unlike
 
 
 @dataclass
@@ -29,6 +30,14 @@ class Slice:
     markers: np.ndarray | None = None
 
 
+def moments_of_groups(slices):
+    """dict group -> (mean, sd) of the grey values of its slices."""
+    images = {}
+    for one in slices:
+        images.setdefault(one.group, []).append(one.image)
+    return {group: moments(found) for group, found in images.items()}
+
+
 class Volume:
     """A prepared data set: slices of possibly different sizes, upper left on one canvas [z, y, x]."""
 
@@ -44,8 +53,13 @@ class Volume:
 
     @property
     def normalisation(self):
-        """(mean, sd) of the data set."""
-        return self.meta["mean"], self.meta["sd"]
+        """(mean, sd) of the data set, or None if each of its groups is normalised by its own `moments`."""
+        return None if self.meta["normalisation"] == "group" else (self.meta["mean"], self.meta["sd"])
+
+    def moments(self, name):
+        """(mean, sd) of the group that a slice belongs to."""
+        entry = self.meta["slices"][self.index[name]]
+        return entry["mean"], entry["sd"]
 
     def shape(self, name):
         """(y, x) of one slice."""
@@ -71,8 +85,11 @@ class Volume:
         return self.group[array][self.index[name], :height, :width]
 
 
-def write_volume(path, slices, voxel_size, unit, mean, sd):
-    """Write ``slices`` as an OME-Zarr image with the label image "truth"; what else is known goes into attributes."""
+def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
+    """Write ``slices`` as an OME-Zarr image with the label image "truth"; what else is known goes into attributes.
+
+    normalisation : whose moments grey values are normalised by: "dataset", "group" or, for `unlike` groups, "auto".
+    """
     canvas = (len(slices), *(max(one.image.shape[axis] for one in slices) for axis in (0, 1)))
     image = ngff.create_image(path, canvas, np.result_type(*(one.image for one in slices)), voxel_size, unit)
     truth = ngff.create_labels(path, "truth", canvas, voxel_size, unit)
@@ -87,7 +104,11 @@ def write_volume(path, slices, voxel_size, unit, mean, sd):
         truth[z] = labels
         if one.markers is not None:
             markers[z, :height, :width] = one.markers
+    (mean, sd), of_groups = moments([one.image for one in slices]), moments_of_groups(slices)
+    if normalisation == "auto":
+        normalisation = "group" if unlike(of_groups.values()) else "dataset"
     zarr.open_group(path, mode="a").attrs["unetflow"] = {
+        "normalisation": normalisation,
         "mean": mean,
         "sd": sd,
         "voxel_size": [float(v) for v in voxel_size],
@@ -101,6 +122,8 @@ def write_volume(path, slices, voxel_size, unit, mean, sd):
                 "shape": list(one.image.shape),
                 "annotated": one.labels is not None,
                 "marked": one.markers is not None,
+                "mean": of_groups[one.group][0],
+                "sd": of_groups[one.group][1],
             }
             for one in slices
         ],
