@@ -1,4 +1,4 @@
-"""Images that were exposed one by one: brightness and contrast of a file change nothing, from the samples to the objects."""
+"""Images exposed one by one: brightness and contrast of a file change nothing, from the samples to the prediction."""
 
 from copy import deepcopy
 

@@ -77,8 +77,8 @@ def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
 
 @pytest.fixture(scope="module", params=[(2, (120.0, 30.0)), (3, (120.0, 30.0)), (2, None)])
 def exported(tmp_path_factory, request):
-    """Folder of a model and of what `export_model` makes of it: without and with a border class, and for images that are
-    each normalised by their own moments."""
+    """Folder of a model and of what `export_model` makes of it: without and with a border class, and for images each
+    normalised by their own moments."""
     classes, normalisation = request.param
     folder, classes = tmp_path_factory.mktemp("exported"), {"classes": classes}
     model, rng = network(**classes), np.random.default_rng(0)

@@ -51,10 +51,10 @@ def test_grey_values_are_normalised_by_data_set_or_by_group(tmp_path, wanted, br
     grey = [RNG.integers(0, 1000, (20, 20 + 10 * (k // 2)), np.uint16) + brighter * (k // 2) for k in range(4)]
     made = [Slice(f"{k}", "ab"[k // 2], image, None) for k, image in enumerate(grey)]
     write_volume(tmp_path / "v.zarr", made, (1, 1, 1), None, wanted)
-    volume, pixels = Volume(tmp_path / "v.zarr"), [np.concatenate([grey[k].ravel(), grey[k + 1].ravel()]) for k in (0, 2)]
+    volume, pixels = Volume(tmp_path / "v.zarr"), [np.stack(grey[k : k + 2]) for k in (0, 2)]
     for name, own in zip("0123", (pixels[0], pixels[0], pixels[1], pixels[1])):
         assert volume.moments(name) == pytest.approx((own.mean(), own.std()))
-    everything = np.concatenate(pixels)
+    everything = np.concatenate([stack.ravel() for stack in pixels])
     expected = None if found == "group" else pytest.approx((everything.mean(), everything.std()))
     assert volume.normalisation == expected
 
