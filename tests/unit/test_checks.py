@@ -12,11 +12,11 @@ def grey(dtype=np.uint8):
     return np.arange(48).reshape(6, 8).astype(dtype)
 
 
-def one(image=None, labels=None, name="a"):
+def one(image=None, labels=None, name="a", group="g"):
     if labels is None:
         labels = np.zeros((6, 8), int)
         labels[1:3, 1:3], labels[4, 5:7] = 1, 2
-    return Slice(name, "g", grey() if image is None else image, labels)
+    return Slice(name, group, grey() if image is None else image, labels)
 
 
 def test_binary_masks_become_instances_and_unknown_pixels_stay():
@@ -65,6 +65,12 @@ def test_what_is_suspicious_is_said(case):
 
 def test_nothing_is_suspicious_of_usual_images():
     slices = [one(name=name) for name in "abc"]
+    assert not [finding for kind, finding in check_slices(slices, "instances", None) if kind == "suspicious"]
+
+
+def test_files_that_were_exposed_otherwise_are_not_suspicious():
+    """They are normalised each by itself."""
+    slices = [one(grey() + 200 * (name == "d"), name=name, group=name) for name in "abcd"]
     assert not [finding for kind, finding in check_slices(slices, "instances", None) if kind == "suspicious"]
 
 

@@ -4,6 +4,7 @@ Problems that would spoil the results raise `InputError`; what is merely worth k
 """
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_components
 
@@ -13,7 +14,7 @@ from .errors import InputError
 FEW = 3  # annotated slices
 LEAST_COVER = 0.005  # share of the pixels
 SATURATED = 0.05  # share of the pixels
-UNLIKE = 3  # standard deviations of grey values
+UNLIKE = 3  # standard deviations of grey values, between slices of one file or sequence
 SAMPLE = 8  # slices in the middle of a volume that are looked at
 
 
@@ -142,12 +143,15 @@ def suspicions(slices, annotated, covered, dense):
         if (saturated := (one.image == highest).mean()) > SATURATED:
             yield f"{saturated:.0%} of image {one.name} have the largest value of {one.image.dtype}; is it overexposed?"
             break
-    means, spread = np.array([one.image.mean() for one in slices]), np.mean([one.image.std() for one in slices])
-    if (away := np.abs(means - np.median(means))).max() > UNLIKE * spread:
-        one = slices[int(away.argmax())]
+    table = pd.DataFrame([(one.name, one.group, one.image.mean(), one.image.std()) for one in slices])
+    table.columns = ["name", "group", "mean", "spread"]
+    table["typical"] = table.groupby("group")["mean"].transform("median")
+    away = (table["mean"] - table["typical"]).abs()
+    if away.max() > UNLIKE * table["spread"].mean():
+        one = table.loc[away.idxmax()]
         yield (
-            f"image {one.name} has the mean {one.image.mean():.4g}, most have about {np.median(means):.4g}; was it "
-            f"converted otherwise? Images exposed one by one are normalised so by `normalisation: group`"
+            f"image {one['name']} has the mean {one['mean']:.4g}, most of its file or sequence have about "
+            f"{one['typical']:.4g}; bring all to the same range"
         )
 
 
