@@ -172,13 +172,16 @@ def test_an_ensemble_costs_what_its_members_do():
 
 def test_methods_say_which_folds_are_tested():
     slices = [{"annotated": True, "shape": (4, 5), "part": "train"}]
-    meta = {"slices": slices, "voxel_size": [1, 1, 1], "unit": "pixel", "mean": 0.0, "sd": 1.0}
+    meta = {"slices": slices, "voxel_size": [1, 1, 1], "unit": "pixel", "normalisation": "dataset", "mean": 7.0, "sd": 2.5}
     split = {"method": "images", "folds": 3, "guard": 0}
     assert "; tested: folds 0, 2. Grey" in methods.data("d", meta, split, [0, 2])
     assert "images; fold all is everything annotated. Grey" in methods.data("d", meta, split, ["all"])
     meta["slices"] = [*slices, {"annotated": False, "shape": (4, 5), "part": "test"}]
     said = methods.data("d", meta, split, [0, "all"])
     assert "; tested: fold 0; fold all is everything annotated, tested on the official test images. Grey" in said
+    assert said.endswith("normalised by the mean and standard deviation of all slices (7, 2.5).")
+    said = methods.data("d", meta | {"normalisation": "group"}, split, [0])
+    assert said.endswith("normalised by the mean and standard deviation of each file or sequence.")
 
 
 def test_methods_say_how_objects_that_touch_come_apart():
