@@ -74,7 +74,7 @@ def test_zero_border_is_the_mean_grey_value_and_tiles_dont_show(network, data):
     try:
         result = inference.predict(network, image + mean, tile=tile, border="zero")
     finally:
-        network.normalisation = (0.0, 1.0)
+        del network.normalisation
     inner = slice(2 * network.context, -2 * network.context)
     aligned = -2 * network.context % network.stride == 0
     assert aligned
@@ -89,7 +89,7 @@ def test_stacks_and_normalisation(network):
         assert result.shape == (2, 3, 21, 17)
         np.testing.assert_allclose(result[:, 1], whole(network, (stack[1].astype(np.float32) - 100) / 50), atol=1e-5)
     finally:
-        network.normalisation = (0.0, 1.0)
+        del network.normalisation
 
 
 def test_tiles_that_would_show_are_refused(network):

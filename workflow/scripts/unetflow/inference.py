@@ -31,12 +31,13 @@ class Predictor:
     standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
     network, or by one member of an `Ensemble`.
 
-    model : a network of `unetflow.models`. It is put into evaluation mode and runs where its weights are.
+    model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
+        put into evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
     precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
         processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
-    moments : (mean, sd) of the grey values of the image, for a model that has no ``normalisation`` of its own, since it
-        was trained on images each normalised by theirs.
+    moments : (mean, sd) of the grey values of the image, for a model whose ``normalisation`` is None, since it was
+        trained on images each normalised by their own.
     """
 
     def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False, moments=None):
@@ -44,7 +45,7 @@ class Predictor:
         kind = ENGINES[choose(engine, model, next(model.parameters()).device.type)]
         members = model.members if isinstance(model, Ensemble) else [model]
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
-        self.mean, self.sd = model.normalisation or moments
+        self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0)) or moments
 
     @torch.inference_mode()
     def __call__(self, window):

@@ -13,11 +13,9 @@ class Network(nn.Module):
 
     ``context`` (pixels lost per side), ``stride`` (input offsets that are multiples of it leave the result unchanged)
     and ``valid_shape`` say how the output lies on the input, after a `geometry.Geometry`. ``encoder`` is the part that
-    finds features, which fine-tuning may leave as it is. ``normalisation`` is the (mean, sd) of the grey values that it
-    was trained on, or None if each image was normalised by its own.
+    finds features, which fine-tuning may leave as it is.
     """
 
-    normalisation = (0.0, 1.0)
     cpu_engine = "openvino"  # which of `engines.ENGINES` was faster on a CPU (docs/log.md)
 
     def __init__(self, geometry, classes):
