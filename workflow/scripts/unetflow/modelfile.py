@@ -23,8 +23,8 @@ def save(path, weights, description):
 
 
 def load(path, device="cpu"):
-    """The network of ``path`` in evaluation mode, with ``.normalisation``, the (mean, sd) of grey values or None if each
-    image was normalised by its own, and ``.description``.
+    """The network of ``path`` in evaluation mode, with ``.normalisation``, the (mean, sd) of grey values or None if
+    each image was normalised by its own, and ``.description``.
 
     path : a .safetensors file, or a package (`packages`). Raises InputError if the files don't belong together or
     aren't what they should be.
