@@ -8,7 +8,8 @@ CARD = """# {name}
 
 {what}, trained by unetflow, a Snakemake pipeline around the U-Net.
 
-- **Input** `raw`: one channel of grey values{normalised}, `float32[1, 1, y, x]`. Pixels of {pixel}.
+- **Input** `raw`: one channel of grey values{normalised},
+  `float32[1, 1, y, x]`. Pixels of {pixel}.
   Valid sizes: {least} pixels and every {stride} more.
 - **Output** `probability`: of {channels}, `float32[1, {classes}, y - {lost}, x - {lost}]`. Unpadded convolutions
   take {context} pixels per side: mirror the image at its border by as much, and move tiles by multiples of {stride}
