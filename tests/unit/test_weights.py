@@ -13,6 +13,7 @@ from unetflow.weights import balanced_class_weights, classes, separate_touching,
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
 )
+halves = st.tuples(st.integers(1, 30), st.integers(1, 30)).map(lambda n: np.repeat([[1] * n[0] + [2] * n[1]], 20, axis=0))
 
 
 def brute_force(labels, w0, sigma, class_balance):
@@ -150,20 +151,31 @@ def test_gap_parts_all_touching_cells_and_no_more(labels):
 @pytest.mark.parametrize("gap", range(6))
 def test_gap_is_as_wide_as_asked_for(gap):
     for axis in (0, 1):
-        labels = np.swapaxes(np.repeat([[2] * 9 + [1] * 9], 5, axis=0), 1, axis)
+        labels = np.swapaxes(np.repeat([[2] * 40 + [1] * 40], 40, axis=0), 1, axis)
         parted = separate_touching(labels, gap)
         assert ((parted == 0).sum(axis=axis) == gap).all()
-        assert (parted == 2).sum() - (parted == 1).sum() == 5 * (gap % 2)
+        assert (parted == 2).sum() - (parted == 1).sum() == 40 * (gap % 2)
+
+
+def test_small_cells_keep_most_of_themselves_beside_large_ones():
+    labels = np.ones((40, 48), int)
+    labels[:, 40:] = np.arange(2, 7).repeat(8)[:, None]  # a pile of squares of 8 pixels
+    parted = separate_touching(labels, 5)
+    small = parted[:, 40:]
+    assert all((small == k).sum() >= 0.75 * 64 for k in range(2, 7))
+    assert (parted[20, 37:40] == 0).all() and (parted[20, :37] == 1).all(), "the large one gives way"
 
 
 @settings(max_examples=50, deadline=None)
-@given(label_images, st.integers(0, 5))
+@given(label_images | halves, st.integers(0, 5))
 def test_wide_gaps_against_every_pair_of_pixels(labels, gap):
     at = np.argwhere(labels > 0)
     ids = labels[labels > 0]
+    areas = (ids[:, None] == ids[None]).sum(axis=1)
+    gaps = np.array([min(gap, max(1, round(2 * (area / np.pi) ** 0.5 / 8))) for area in areas])[:, None]
     distance = np.linalg.norm(at[:, None] - at[None], axis=-1)
     larger, smaller = ids[None] > ids[:, None], ids[None] < ids[:, None]
-    gone = (larger & (distance <= (gap + 1) // 2 + 0.5)) | (smaller & (distance <= gap // 2 + 0.5))
+    gone = (larger & (distance <= (gaps + 1) // 2 + 0.5)) | (smaller & (distance <= gaps // 2 + 0.5))
     expected = labels.copy()
     expected[labels > 0] = np.where(gone.any(axis=1), 0, ids)
     np.testing.assert_array_equal(separate_touching(labels, gap), expected)

@@ -12,6 +12,7 @@ from . import IGNORE
 from .nearest import two_nearest
 
 FORMS = ("none", "classes", "2015", "2019")
+SHARE = 1 / 8  # of a cell's diameter, that the gap to others may take
 NEGLIGIBLE = 1e-7  # border weights below this are not looked for
 
 
@@ -119,12 +120,23 @@ def separate_touching(labels, gap=1):
     """Part touching cells by a background gap ``gap`` pixels wide, 0 = not at all; int[y, x] in and out.
 
     Half of the gap is taken from either cell, the odd pixel from the one with the smaller label. Cells touch at
-    corners too. This changes the target of training, never the truth.
+    corners too. A small cell, of which a wide gap would leave little, gives way as for a gap of `SHARE` of its diameter.
+    This changes the target of training, never the truth.
     """
-    labels = np.asarray(labels)
-    highest = maximum_filter(labels, footprint=disc((gap + 1) // 2))
-    lowest = minimum_filter(np.where(labels > 0, labels, labels.max(initial=0)), footprint=disc(gap // 2))
-    return np.where((labels > 0) & ((highest > labels) | (lowest < labels)), 0, labels)
+    labels, parted = np.asarray(labels), np.array(labels)
+    widths = gaps(labels, gap)
+    for width in np.unique(widths[labels > 0]):
+        highest = maximum_filter(labels, footprint=disc((width + 1) // 2))
+        lowest = minimum_filter(np.where(labels > 0, labels, labels.max(initial=0)), footprint=disc(width // 2))
+        parted[(labels > 0) & (widths == width) & ((highest > labels) | (lowest < labels))] = 0
+    return parted
+
+
+def gaps(labels, gap):
+    """Gap (pixels) that the cell of each pixel can bear, up to ``gap``: `SHARE` of its diameter, one at least."""
+    _, cells, areas = np.unique(labels, return_inverse=True, return_counts=True)
+    diameters = 2 * np.sqrt(areas / np.pi)
+    return np.minimum(gap, np.maximum(1, np.rint(SHARE * diameters))).astype(int)[cells].reshape(labels.shape)
 
 
 def disc(radius):
