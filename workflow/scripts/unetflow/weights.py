@@ -120,8 +120,8 @@ def separate_touching(labels, gap=1):
     """Part touching cells by a background gap ``gap`` pixels wide, 0 = not at all; int[y, x] in and out.
 
     Half of the gap is taken from either cell, the odd pixel from the one with the smaller label. Cells touch at
-    corners too. A small cell, of which a wide gap would leave little, gives way as for a gap of `SHARE` of its diameter.
-    This changes the target of training, never the truth.
+    corners too. A small cell, of which a wide gap would leave little, gives way as to a gap of `SHARE` of its
+    diameter. This changes the target of training, never the truth.
     """
     labels, parted = np.asarray(labels), np.array(labels)
     widths = gaps(labels, gap)
