@@ -13,7 +13,7 @@ from unetflow.weights import balanced_class_weights, classes, separate_touching,
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
 )
-halves = st.lists(st.integers(1, 30), min_size=2, max_size=2).map(lambda n: np.repeat([[1, 2]], n, axis=1).repeat(20, 0))
+halves = st.lists(st.integers(1, 30), min_size=2, max_size=2).map(lambda n: np.repeat([[1, 2]] * 20, n, axis=1))
 
 
 def brute_force(labels, w0, sigma, class_balance):
