@@ -31,7 +31,7 @@ def test_what_a_recipe_follows_from():
     apart, touching = squares(10, 64, 2, 3), squares(10, 64, 0, 3)
     touching[40:] = IGNORE
     seen = auto.statistics([apart, touching])
-    sizes = {"slices": 2, "side": 64, "pixels": 64 * 104, "objects": 6}
+    sizes = {"slices": 2, "side": 64, "pixels": 64 * 104, "covered": 0.09, "objects": 6}
     assert seen == sizes | {"diameter": 11.3, "median": 11.3, "touching": True}
     assert not auto.statistics([apart])["touching"]
     fragments = squares(20, 64, 2, 1)
@@ -43,11 +43,12 @@ def test_what_a_recipe_follows_from():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.floats(0, 400), st.floats(0, 1), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
+    st.floats(0, 400), st.floats(0, 1), st.floats(0, 1), st.integers(8, 4000), st.integers(64, 10**9), st.booleans(),
     st.sampled_from(["instances", "binary"]), st.sampled_from(["cpu", "cuda"]),
 )  # fmt: skip
-def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, side, pixels, touching, labels, device):
+def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, covered, side, pixels, touching, labels, device):
     seen = {"diameter": diameter, "median": smaller * diameter, "side": side, "pixels": pixels, "touching": touching}
+    seen["covered"] = covered
     recipe = auto.derive(seen, labels, device, PLENTY)
     layout = models.build("unet", **recipe["network"]).geometry
     size = recipe["augmentation"]["input"]
@@ -58,11 +59,12 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, side, pixe
     share = recipe["training"]["steps"] / auto.STEPS[device]
     assert auto.SHORTEST <= share <= auto.LONGEST and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
     assert recipe["weights"].get("gap", 0) <= max(1, smaller * diameter / 5)
+    assert recipe["weights"].get("class_balance", covered > 0.5) == (covered > 0.5)
     assert (recipe["augmentation"]["contacts"] > 0) == (labels == "instances" and not touching)
 
 
 def test_less_memory_makes_it_narrower_until_nothing_fits():
-    seen = {"diameter": 50, "median": 50, "side": 512, "pixels": 10**6, "touching": True}
+    seen = {"diameter": 50, "median": 50, "covered": 0.5, "side": 512, "pixels": 10**6, "touching": True}
     widths = [auto.derive(seen, "instances", "cuda", room)["network"]["width"] for room in (2**36, 2**31, 2**30)]
     assert widths[0] == 64 > widths[1] > widths[2]
     with pytest.raises(InputError, match=r"MB are left for training, but the narrowest network needs \d+ MB"):
@@ -81,7 +83,7 @@ def test_memory_of_a_step_is_not_underestimated():
 
 
 def written(folder, **changes):
-    seen = {"diameter": 9.0, "median": 9.0, "side": 40, "pixels": 5000, "touching": True}
+    seen = {"diameter": 9.0, "median": 9.0, "covered": 0.2, "side": 40, "pixels": 5000, "touching": True}
     recipe = auto.derive(seen, "instances", "cpu", PLENTY)
     path = folder / "auto.yaml"
     path.write_text(auto.in_yaml({**recipe, **changes}, ["told"]))

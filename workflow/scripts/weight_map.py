@@ -19,8 +19,9 @@ def weight_maps(volume, splits, targets, fold, weights):
     parted = {name: separate_touching(volume.labels(name), gap) for name in split["train"] + split["validation"]}
     trained = [parted[name] for name in split["train"]]
     class_weights = balanced_class_weights(trained, border_class=weights["border_class"])
-    told = (f"{name} {weight:.3f}" for name, weight in zip(CLASSES, class_weights))
-    jobs.log.info(f"class weights: {', '.join(told)}")
+    if weights["class_balance"] and weights["form"] in ("2015", "classes"):
+        told = (f"{name} {weight:.3f}" for name, weight in zip(CLASSES, class_weights))
+        jobs.log.info(f"class weights: {', '.join(told)}")
     shape = volume.group["0"].shape
     with jobs.made_whole(targets) as path:
         group = create_plain(path, target=(shape, np.uint8), weight=(shape, np.float32))

@@ -33,18 +33,20 @@ TRAINING = {
 def statistics(slices):
     """What the recipe follows from. slices : list of int[y, x] labels, 0 background, 1.. objects, `IGNORE` unknown.
 
-    Returns a dict: slices; side, the longest of an image (pixels); pixels with a known label; objects; diameter, of a
-    disc as large as the object in which half of all object pixels lie, when they are sorted by their object's size, so
-    that fragments don't count for much; median, the diameter of the object in the middle, which is smaller where few
-    large objects hold most pixels; touching, whether objects meet.
+    Returns a dict: slices; side, the longest of an image (pixels); pixels with a known label; covered, the share of
+    them in objects; objects; diameter, of a disc as large as the object in which half of all object pixels lie, when
+    they are sorted by their object's size, so that fragments don't count for much; median, the diameter of the object
+    in the middle, which is smaller where few large objects hold most pixels; touching, whether objects meet.
     """
     areas = np.sort(np.concatenate([np.unique(labels[labels > 0], return_counts=True)[1] for labels in slices]))
     places = np.searchsorted(areas.cumsum(), areas.sum() / 2), len(areas) // 2
     typical, middle = areas[list(places)] if len(areas) else (0, 0)
+    pixels = sum(int((labels != IGNORE).sum()) for labels in slices)
     return {
         "slices": len(slices),
         "side": max(max(labels.shape) for labels in slices),
-        "pixels": sum(int((labels != IGNORE).sum()) for labels in slices),
+        "pixels": pixels,
+        "covered": round(float(areas.sum() / pixels), 3),
         "objects": len(areas),
         "diameter": diameter_of(typical),
         "median": diameter_of(middle),
@@ -80,7 +82,7 @@ def derive(found, labels_are, device, room):
     instances = labels_are == "instances"
     return {
         "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
-        "weights": weights(found["median"]) if instances else {"form": "none"},
+        "weights": weights(found) if instances else {"form": "none"},
         "augmentation": {
             "input": layout.valid_size(output + 2 * layout.context),
             **VARIED,
@@ -91,11 +93,18 @@ def derive(found, labels_are, device, room):
     }
 
 
-def weights(diameter):
-    """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit objects of
-    this ``diameter``. A gap that suits few large ones would leave little of many small ones."""
-    gap = 1 if diameter < 20 else 3 if diameter < 50 else 5
-    return {"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5)), "gap": gap}
+def weights(found):
+    """The weight map of instances: equation 2, with a border and, between touching objects, a gap that suit the median
+    one.
+
+    Classes are balanced where background is the rarer one, since it is what parts objects. Where objects are, more
+    weight on them would only widen them (docs/results/search).
+    """
+    diameter = found["median"]
+    return {
+        **{"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5))},
+        **{"gap": 1 if diameter < 20 else 3 if diameter < 50 else 5, "class_balance": found["covered"] > 0.5},
+    }
 
 
 def width(depth, output, batch, device, room):
