@@ -20,10 +20,10 @@ def prepare(folder, volume, splits, checks, dataset):
     """
     slices = READERS[dataset["format"]](folder, dataset["options"])
     rows = check_slices(slices, dataset["labels"], dataset["ignore"])
-    rows.append(("voxel size (z, y, x)", f"{dataset['voxel_size']} {dataset['unit'] or '(no unit)'}"))
     with jobs.made_whole(volume) as path:
         write_volume(path, slices, dataset["voxel_size"], dataset["unit"], dataset["normalisation"])
         rows.append(("normalisation", in_words(Volume(path))))
+        rows.append(("voxel size (z, y, x)", f"{dataset['voxel_size']} {dataset['unit'] or '(no unit)'}"))
         made = make_splits(Volume(path).meta["slices"], **dataset["split"])
         note_folds(path, made)
     files.write_atomically(splits, json.dumps(made, indent=1) + "\n")
