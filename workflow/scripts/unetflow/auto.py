@@ -102,8 +102,11 @@ def weights(found):
     """
     diameter = found["median"]
     return {
-        **{"form": "2015", "w0": 10, "sigma": float(np.clip(round(diameter / 8), 1, 5))},
-        **{"gap": 1 if diameter < 20 else 3 if diameter < 50 else 5, "class_balance": found["covered"] > 0.5},
+        "form": "2015",
+        "w0": 10,
+        "sigma": float(np.clip(round(diameter / 8), 1, 5)),
+        "gap": 1 if diameter < 20 else 3 if diameter < 50 else 5,
+        "class_balance": found["covered"] > 0.5,
     }
 
 
