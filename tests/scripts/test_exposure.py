@@ -1,5 +1,6 @@
 """Images exposed one by one: brightness and contrast of a file change nothing, from the samples to the prediction."""
 
+import choose_segmentation
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,8 @@ from prepare import prepare
 from test_chain import AUGMENTATION, DATASET, PREDICTION
 from train import Inputs, train
 from unetflow import modelfile
-from unetflow.stacks import Prediction, Samples, Volume
+from unetflow.inference import predict_as
+from unetflow.stacks import Prediction, Samples, Volume, read_split
 from unetflow.synthetic import cell_images
 from weight_map import weight_maps
 
@@ -64,6 +66,24 @@ def test_exposure_changes_nothing(twins):
     histories = [pd.read_csv(folder / "history.csv") for folder in twins]
     assert len(histories[0]) == 2 and histories[0]["validation_loss"].notna().all()
     pd.testing.assert_frame_equal(*histories, rtol=0.005)
+
+
+def test_objects_are_chosen_by_images_normalised_each_by_itself(twins, tmp_path, monkeypatch):
+    folder, seen = twins[1], []
+
+    def noted(options, network, image, moments):
+        seen.append(moments)
+        return predict_as(options, network, image, moments)
+
+    monkeypatch.setattr(choose_segmentation, "predict_as", noted)
+    files = ("volume.zarr", "splits.json", "model.safetensors")
+    inputs = choose_segmentation.Inputs(*(folder / name for name in files))
+    options = {"choose": {"metric": "op_csb", "among": {"threshold": [0.4]}}}
+    outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
+    choose_segmentation.choose_segmentation(inputs, *outputs, "0", PREDICTION, options, "cpu")
+    (name,) = read_split(folder / "splits.json", "0")["validation"]
+    image = Volume(folder / "volume.zarr").image(name)
+    assert seen == [pytest.approx((image.mean(), image.std()))]
 
 
 def test_the_model_and_the_checks_say_so(twins):
