@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 import zarr
 from conftest import ROOT
@@ -152,6 +153,22 @@ def test_exposure_changes_nothing_for_networks_that_normalise_each_image_by_itse
         np.testing.assert_allclose(found[-1], expected, atol=1e-5)
     np.testing.assert_allclose(*found, atol=1e-4)
     assert found[0][1].std() > 0.01 and "trained on" not in caplog.text
+
+
+def test_slices_that_are_files_are_normalised_each_by_itself_by_such_networks(tmp_path):
+    """As images of the data set were: a volume of a pattern of files is what each file alone gives."""
+    torch.manual_seed(0)
+    model = saved(tmp_path / "m.safetensors", ARCHITECTURE, normalisation=None)
+    _, values = volume(tmp_path, (5, 300, 41))
+    images = [image.astype(np.uint16) * (1 + 3 * z) + 500 * z for z, image in enumerate(values)]
+    for z, image in enumerate(images):
+        tifffile.imwrite(tmp_path / f"{z}.tif", image)
+    entry = {"path": str(tmp_path / "*.tif"), "voxel_size": [1, 1, 1]}
+    found = zarr.open_group(predicted(tmp_path, entry, model, OPTIONS, 3), mode="r")["0"][:]
+    alone = [inference.predict(modelfile.load(model), image, tta=OPTIONS["symmetries"]) for image in images]
+    np.testing.assert_allclose(found, np.stack(alone, axis=1), atol=1e-5)
+    stack = inference.predict(modelfile.load(model), np.stack(images), tta=OPTIONS["symmetries"])
+    assert np.abs(found - stack).max() > 0.01, "no test of this"
 
 
 @pytest.mark.parametrize("store", ["float32", "float16", "uint8", "argmax"])
@@ -447,6 +464,34 @@ print(memory.network_bytes(network, (764, 764)), used)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     estimated, measured = map(int, done.stdout.split())
     assert measured <= estimated <= 2 * measured, (estimated, measured)
+
+
+def test_files_that_are_decoded_whole_are_counted(tmp_path):
+    """One voxel of a pattern of files takes all of one file; compared with the peak of a process that reads it."""
+    import subprocess
+    import sys
+
+    side = 4000
+    image = np.random.default_rng(0).integers(0, 200, (side, side)).astype(np.uint16)
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", image, compression="zlib", rowsperstrip=side)
+    script = f"""
+import sys, psutil
+sys.path.insert(0, "workflow/scripts")
+from unetflow import memory
+from unetflow.sources import open_source
+
+source = open_source({str(tmp_path / "*.tif")!r})
+import imagecodecs, tifffile
+before = psutil.Process().memory_info().rss
+source.read((0, 0, 0), (1, 8, 8))
+source.moments_of_slice(1)
+peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(memory.decoding_bytes(source), peak - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    estimated, measured = map(int, done.stdout.split())
+    assert 2 * side**2 < measured <= estimated <= 4 * measured, (estimated, measured)
 
 
 def test_limits_of_memory_are_seen():

@@ -18,7 +18,7 @@ import zarr
 from conftest import ROOT, Pipeline
 from unetflow import found
 from unetflow.objects import segment
-from unetflow.stacks import Volume, read_split
+from unetflow.stacks import Prediction, Volume, read_split
 from unetflow.weights import separate_touching
 
 PAGE = ROOT / "docs/tutorial.md"
@@ -101,6 +101,16 @@ def test_objects_of_the_volume_are_cut_as_was_chosen_on_the_labelled_images(foll
         expected = segment(probability[1, z].astype(np.float32), **chosen)
         assert expected.max() == len(np.unique(objects[z])) - 1 > 1
         np.testing.assert_array_equal(expected > 0, objects[z] > 0)
+
+
+def test_images_stacked_as_a_volume_are_predicted_as_each_alone(followed):
+    folder, _ = followed
+    volume = zarr.open_group(folder / "results/volumes/all_of_mine/auto/prediction.zarr", mode="r")["0"]
+    alone = Prediction(folder / "results/mine/0/auto/prediction.zarr")
+    places = Volume(folder / "results/mine/volume.zarr").index
+    assert alone.names
+    for name in alone.names:
+        np.testing.assert_allclose(volume[1, places[name]], alone.probability(name), atol=0.01)
 
 
 def test_the_check_is_as_shown(followed):

@@ -16,13 +16,17 @@ HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 class Opened(NamedTuple):
-    """An array that is read by slicing; its axes, one letter each ("" if unknown); voxel size (z, y, x) and unit."""
+    """An array that is read by slicing; its axes, one letter each ("" if unknown); voxel size (z, y, x) and unit.
+
+    files : whether the first axis counts files.
+    """
 
     name: str
     array: object
     axes: str
     voxel_size: tuple | None = None
     unit: str | None = None
+    files: bool = False
 
 
 def open_any(path, name):
@@ -151,6 +155,7 @@ class ReadNow:
 
     def __init__(self, store):
         self.store, self.shape, self.dtype = store, store.shape, store.dtype.numpy_dtype
+        self.chunks = store.chunk_layout.read_chunk.shape
 
     def __getitem__(self, where):
         return self.store[where].read().result()
@@ -187,7 +192,7 @@ def open_tiff_slices(path, name):
     if len(sequence.shape) != 1:
         raise InputError(f"{path} matches files that don't form one row of slices; name them by one number")
     array = zarr.open(sequence.aszarr(), mode="r")
-    return Opened(str(path), array, "zyx" if array.ndim == 3 else "")
+    return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=True)
 
 
 def _tiff_spacing(tiff):

@@ -1,6 +1,7 @@
 """Overlap-tile prediction: the same numbers whatever the tile, for arrays and for volumes larger than memory."""
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from itertools import product
 
 import numpy as np
@@ -37,7 +38,7 @@ class Predictor:
     precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
         processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
     moments : (mean, sd) of the grey values of the image, for a model whose ``normalisation`` is None, since it was
-        trained on images each normalised by their own.
+        trained on images each normalised by their own; see also `for_slice`.
     """
 
     def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False, moments=None):
@@ -45,7 +46,17 @@ class Predictor:
         kind = ENGINES[choose(engine, model, next(model.parameters()).device.type)]
         members = model.members if isinstance(model, Ensemble) else [model]
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
-        self.mean, self.sd = getattr(model, "normalisation", (0.0, 1.0)) or moments
+        self.normalisation = getattr(model, "normalisation", (0.0, 1.0))
+        self.mean, self.sd = self.normalisation or moments
+
+    def for_slice(self, source, z):
+        """This predictor for the slice ``z`` of a `sources.Source`: by the slice's own moments, if it is a file of its
+        own and the model was trained on such."""
+        if self.normalisation or not source.separate:
+            return self
+        own = copy(self)
+        own.mean, own.sd = source.moments_of_slice(z)
+        return own
 
     @torch.inference_mode()
     def __call__(self, window):
@@ -113,16 +124,16 @@ def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
 
         def read(number):
-            return reader.submit(read_with_halo, source, blocks[number], tile, predictor.model)
+            return reader.submit(read_with_halo, source, blocks[number], tile, predictor)
 
-        windows, writing = {0: read(0)} if blocks else {}, None
+        reading, writing = {0: read(0)} if blocks else {}, None
         for number, block in enumerate(blocks):
-            window = windows.pop(number).result()
+            slices = reading.pop(number).result()
             if number + 1 < len(blocks):
-                windows[number + 1] = read(number + 1)
-            while (result := predict_block(predictor, window, block, tile, ENCODINGS[encoding])) is None:
+                reading[number + 1] = read(number + 1)
+            while (result := predict_block(slices, block, tile, ENCODINGS[encoding])) is None:
                 tile = smaller_tile(tile, predictor.model.stride)
-                window, windows = read(number).result(), {k: read(k) for k in windows}  # other tiles reach further
+                slices, reading = read(number).result(), {k: read(k) for k in reading}  # other tiles reach further
             if writing:
                 writing.result()
             writing = writer.submit(write, block, result)
@@ -137,24 +148,27 @@ def input_shape(shape, tile, model):
     return tuple(max(p.read_start[axis] + p.read_shape[axis] for p in parts) + model.context for axis in (0, 1))
 
 
-def read_with_halo(source, block, tile, model):
-    """The block's voxels [z, y, x] with all that its tiles read around them."""
-    start = (block.start[0], *(a - model.context for a in block.start[1:]))
-    inner = input_shape(block.shape[1:], tile, model)
-    return read_mirrored(source, start, (block.stop[0], *(a + n for a, n in zip(start[1:], inner))))
+def read_with_halo(source, block, tile, predictor):
+    """(predictor, window [y, x]) for each slice of a block: its voxels with all that its tiles read around them."""
+    context = predictor.model.context
+    start = (block.start[0], *(a - context for a in block.start[1:]))
+    inner = input_shape(block.shape[1:], tile, predictor.model)
+    window = read_mirrored(source, start, (block.stop[0], *(a + n for a, n in zip(start[1:], inner))))
+    return [(predictor.for_slice(source, z), one) for z, one in enumerate(window, block.start[0])]
 
 
-def predict_block(predictor, window, block, tile, encode):
+def predict_block(slices, block, tile, encode):
     """Encoded probabilities of a block from its `read_with_halo`, or None if a GPU has too little memory for the tile.
 
     Memory is freed only when the exception is gone, so this must return before a smaller tile is tried.
     """
     try:
-        return np.stack([predict_slice(predictor, one, block.shape[1:], tile, encode) for one in window], axis=-3)
+        parts = [predict_slice(predictor, window, block.shape[1:], tile, encode) for predictor, window in slices]
     except torch.OutOfMemoryError:
-        if max(tile) <= predictor.model.stride:
+        if max(tile) <= slices[0][0].model.stride:
             raise
         return None
+    return np.stack(parts, axis=-3)
 
 
 def smaller_tile(tile, stride):

@@ -105,13 +105,20 @@ class Ledger(TorchDispatchMode):
 
 
 def buffer_bytes(source, network, block, options):
-    """Bytes beside the network: two windows, three results and their compressed copy, one slice of probabilities.
+    """Bytes beside the network: two windows, what is decoded to read one, three results and their compressed copy, one
+    slice of probabilities.
 
     options : the `prediction` entry.
     """
     window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
     results = 4 * prod(block) * stored_bytes(network, options)
-    return 3 * window + results + 8 * (network.classes + options["spread"]) * prod(block[1:])
+    return 3 * window + decoding_bytes(source) + results + 8 * (network.classes + options["spread"]) * prod(block[1:])
+
+
+def decoding_bytes(source):
+    """Bytes that it takes to read a voxel: what is decoded at once (a chunk, a strip, of a pattern a file), beside
+    its compressed form and a copy. Measured with TIFF files of 32 and 72 MB: 1 to 3.6 times what is decoded."""
+    return 4 * prod(getattr(source.array, "chunks", None) or ()) * source.dtype.itemsize
 
 
 def stored_bytes(network, options):

@@ -2,7 +2,7 @@
 
 Stacks and sequences of one microscope are alike, and what differs between them can matter: they are normalised by the
 moments of the whole data set. Images taken one by one, with the exposure that suited each, are normalised each by its
-own, as volumes are by networks trained on such.
+own, as volumes, or the files of which they are stacked, are by networks trained on such.
 """
 
 from math import sqrt

@@ -4,7 +4,7 @@ Whatever the order of its axes, a volume is read as [z, y, x]; of channels and t
 the windows asked for is ever loaded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from glob import glob
 from hashlib import sha256
@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import InputError
 from .formats import is_url, open_any
+from .normalisation import moments
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
@@ -30,7 +31,8 @@ class Source:
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
     fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
-    opened : arguments of `open_source`, with which other processes open the volume anew.
+    separate : whether every slice is a file of its own. opened : arguments of `open_source`, with which other
+    processes open the volume anew.
     """
 
     name: str
@@ -39,10 +41,12 @@ class Source:
     fixed: dict
     voxel_size: tuple | None = None
     unit: str | None = None
+    separate: bool = False
     opened: tuple = ()
+    seen: dict = field(default_factory=dict, repr=False)
 
     def __reduce__(self):
-        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit
+        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.separate
         return (open_source, self.opened) if self.opened else (Source, parts)
 
     @cached_property
@@ -69,6 +73,13 @@ class Source:
             ranges = map(spread, self.shape, SPREAD, (1, MIDDLE, MIDDLE))
         for window in product(*ranges):
             yield self.read(*zip(*window))
+
+    def moments_of_slice(self, z):
+        """(mean, sd) of the grey values of the slice ``z``, which is read as a whole, once."""
+        if z not in self.seen:
+            (image,) = self.read((z, 0, 0), (z + 1, *self.shape[1:]))
+            self.seen[z] = moments(image[y : y + MIDDLE] for y in range(0, len(image), MIDDLE))
+        return self.seen[z]
 
     def read(self, start, stop):
         """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x]."""
@@ -117,6 +128,7 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     _check_axes(source)
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
+    source.separate = opened.files and source.axes[0] == "z"
     source.opened = (path, array, axes, channel, time, voxel_size, unit)
     return source
 
