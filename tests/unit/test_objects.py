@@ -1,6 +1,7 @@
 """Objects from probabilities."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -33,6 +34,32 @@ def test_growing_takes_back_the_gap_of_training():
     truth = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 6, axis=0)
     predicted = (separate_touching(truth) > 0).astype(float)
     assert (segment(predicted, grow=1) == truth).mean() > 0.9 and segment(predicted, grow=1).min() > 0
+
+
+@pytest.mark.parametrize("size", [8, 12, 40])
+def test_discs_part_at_their_neck_whatever_their_size(size):
+    """Two discs whose centres are 1.6 radii apart, so that half the chord they share is 0.6 of the radius."""
+    y, x = np.ogrid[: 3 * size, : 5 * size]
+    truth = np.where(x < 2.3 * size, 1, 2)
+    discs = [np.hypot(y - 1.5 * size, x - at * size) < size for at in (1.5, 3.1)]
+    truth = np.where(discs[0] | discs[1], truth, 0)
+    both = (truth > 0).astype(float)
+    assert segment(both).max() == segment(both, neck=0.45).max() == 1
+    found = segment(both, neck=0.8)
+    assert found.max() == 2 and ((found > 0) == (truth > 0)).all() and (found != truth).sum() <= 2 * size
+
+
+def test_what_fills_the_image_has_no_neck():
+    assert (segment(np.ones((9, 9)), neck=0.9) == 1).all() and segment(np.zeros((9, 9)), neck=0.9).max() == 0
+
+
+def test_outlines_of_pixels_are_no_necks():
+    """Ellipses, long and short, at any angle, stay whole."""
+    for angle in np.linspace(0, np.pi, 13):
+        y, x = np.mgrid[-40:41, -40:41]
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        for length, width in ((36, 6), (30, 20), (8, 4)):
+            assert segment(((along / length) ** 2 + (across / width) ** 2 < 1).astype(float), neck=0.9).max() == 1
 
 
 def test_objects_that_touch_come_apart_by_their_border_class():

@@ -18,6 +18,7 @@ OPTIONS = {
     "grow": 0,
     "dimensions": 2,
     "seed_threshold": None,
+    "neck": None,
     "reach": 64,
 }
 
@@ -27,14 +28,14 @@ def probability(seed, shape, smooth=0.7):
     return (0.5 + 0.5 * noise / np.abs(noise).max()).astype(np.float32)
 
 
-def by_blocks(probability, block, inside=None, **options):
+def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), **options):
     def windows(values):
         return lambda start, stop: values[tuple(map(slice, start, stop))]
 
     grid = Grid(probability.shape, block)
     off_border = None if inside is None else windows(inside)
     found = VolumeObjects(
-        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, off_border
+        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, off_border, voxel_size
     )
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
@@ -94,6 +95,37 @@ def test_flooding_from_what_is_off_the_border(seed, block):
     found = by_blocks(volume, block, inside, seed_threshold=0.4)
     for z, one in enumerate(volume):
         assert same_partition(found[z], segment(one, seed_threshold=0.4, inside=inside[z]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 3), st.integers(4, 14), st.integers(4, 14)),
+    st.sampled_from([None, 0.6]),
+    st.booleans(),
+    st.sampled_from([0.5, 0.8, 0.95]),
+)
+def test_parting_at_necks(seed, block, seed_threshold, by_inside, neck):
+    volume = probability(seed, (3, 20, 24), smooth=2)
+    inside = volume * probability(seed + 1, (3, 20, 24), smooth=1) + 0.2 if by_inside else None
+    found = by_blocks(volume, block, inside, seed_threshold=seed_threshold, neck=neck)
+    for z, one in enumerate(volume):
+        off_border = inside[z] if by_inside else None
+        assert same_partition(found[z], segment(one, seed_threshold=seed_threshold, inside=off_border, neck=neck))
+
+
+def test_necks_in_space_are_those_of_its_sizes():
+    """Two balls that overlap, in slices four times as far apart as pixels; parted in space, whatever the blocks."""
+    z, y, x = np.ogrid[:9, :33, :60]
+    balls = [(4 * (z - 4)) ** 2 + (y - 16) ** 2 + (x - at) ** 2 < 15**2 for at in (17, 41)]
+    volume = (balls[0] | balls[1]).astype(np.float32)
+    options = {"dimensions": 3, "voxel_size": (4, 1, 1)}
+    whole = by_blocks(volume, volume.shape, neck=0.9, **options)
+    assert by_blocks(volume, volume.shape, **options).max() == 1 and whole.max() == 2
+    assert all(
+        (whole[4, 16, at] == whole[ball & ~other]).all() for at, ball, other in zip((17, 41), balls, balls[::-1])
+    )
+    assert same_partition(by_blocks(volume, (3, 16, 20), neck=0.9, **options), whole)
 
 
 def test_objects_grow_across_blocks():

@@ -27,7 +27,13 @@ def segment_volume(prediction, segmentation, options, workers, key):
     with jobs.state_folder(segmentation, key) as state:
         inside = source.inside if "border" in source.channels else None
         found = VolumeObjects(
-            source.foreground, grid, lambda name: scratch_shards(state, name, grid), options, workers, inside
+            source.foreground,
+            grid,
+            lambda name: scratch_shards(state, name, grid),
+            options,
+            workers,
+            inside,
+            source.voxel_size,
         )
         dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
         if not (path / "0/zarr.json").is_file():

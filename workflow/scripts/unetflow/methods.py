@@ -127,6 +127,8 @@ def objects(options, chosen):
         if options["seed_threshold"]
         else f"{'4' if options['connectivity'] == 1 else '8'}-connected components"
     )
+    if options["neck"]:
+        seeds += f", parted at necks below {options['neck']:g} of the depth of the thinner part,"
     smallest = f" of at least {options['min_size']} pixels" if options["min_size"] else ""
     grown = f", grown by {options['grow']} pixels" if options["grow"] else ""
     return f"Objects are {seeds}{smallest} of what has a probability above {options['threshold']:g}{grown}."

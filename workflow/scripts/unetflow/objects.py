@@ -1,8 +1,9 @@
 """From probabilities to objects: of a slice, and of volumes larger than memory."""
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 from scipy.ndimage import label as components
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
 from .joining import Components, neighbourhood
@@ -19,24 +20,51 @@ def segment(probability, min_size=0, grow=0, **how):
     return tidied(pieces(probability, **how), min_size, grow)
 
 
-def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None, inside=None):
+def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None, inside=None, neck=None):
     """Connected components int[y, x] of what exceeds ``threshold``, numbered from 1.
 
     connectivity : 1 (edges) or 2 (corners too). fill_holes : background enclosed by an object becomes part of it.
     seed_threshold : objects are flooded from the components of what exceeds it, instead. inside : float[y, x], the
     probability of being off the border too, where networks know a border class: then objects are flooded from what
-    exceeds ``seed_threshold`` (or else ``threshold``) in it.
+    exceeds ``seed_threshold`` (or else ``threshold``) in it. neck : objects are flooded from the `cores` of what they
+    would be flooded from, or be, without it.
     """
     neighbours = neighbourhood(2, connectivity)[1]
     foreground = probability > threshold
     if fill_holes:
         foreground = binary_fill_holes(foreground, neighbourhood(2, opposite(2, connectivity))[1])
-    if seed_threshold is None and inside is None:
+    if seed_threshold is None and inside is None and neck is None:
         return components(foreground, neighbours)[0]
-    inside = probability if inside is None else inside
-    seeded = inside > (threshold if seed_threshold is None else seed_threshold)
-    seeds, _ = components(seeded & foreground, neighbours)
-    return watershed(-inside, seeds, neighbours, mask=foreground)
+    seeds, heights = foreground, -(probability if inside is None else inside)
+    if seed_threshold is not None or inside is not None:
+        seeds = foreground & (-heights > (threshold if seed_threshold is None else seed_threshold))
+    if neck is not None:
+        heights = -depth(seeds)
+        seeds = cores(-heights, neck, neighbours)
+    return watershed(heights, components(seeds, neighbours)[0], neighbours, mask=foreground)
+
+
+def depth(mask, voxel_size=(1, 1)):
+    """Distance of each pixel of ``mask`` bool[y, x] or [z, y, x] from what is not in it, smoothed, float64; 0 outside.
+
+    voxel_size : along each axis. What lies beyond the image counts as nothing: objects may go on there.
+    """
+    if mask.all():
+        return np.full(mask.shape, max(np.multiply(mask.shape, voxel_size)))
+    smooth = np.divide(min(voxel_size), voxel_size)  # enough that the pixels of an outline make no cores
+    return np.where(mask, gaussian_filter(distance_transform_edt(mask, voxel_size), smooth), 0)
+
+
+def cores(depth, neck, neighbours):
+    """bool like ``depth``: the thick middles of objects, one for each part that a neck sets off from thicker parts.
+
+    A neck is no deeper than ``neck`` (between 0 and 1) times the greatest depth of the thinner part, so the size of
+    objects doesn't matter: these are h-maxima (Soille, Morphological Image Analysis) of the logarithm of the depth.
+    """
+    heights = np.log(np.maximum(depth, np.finfo(float).tiny))
+    lowered = reconstruction(heights + np.log(neck), heights, footprint=neighbours)
+    highest = lowered == lowered.max()  # found by `local_maxima`, but for an image that is the same everywhere
+    return (local_maxima(lowered, neighbours) | highest) & (depth > 0)
 
 
 def tidied(labels, min_size=0, grow=0):
@@ -72,18 +100,20 @@ class VolumeObjects:
 
     foreground : function of (start, stop), returns the probability float32[z, y, x] of a window. grid : `blocks.Grid`.
     scratch : function of a name, returns int64[z, y, x] `shards.Shards` of the blocks of the grid.
-    options : an entry of `segmentation`. inside : like ``foreground``, see `segment`, or None. ``.count`` is the number
-    of objects.
+    options : an entry of `segmentation`. inside : like ``foreground``, see `pieces`, or None. voxel_size : (z, y, x),
+    of which the proportions matter. ``.count`` is the number of objects.
 
-    Connected components equal those of the whole volume. Flooded objects do as far as the seeds within ``reach``
-    decide.
+    Connected components equal those of the whole volume. Flooded objects do as far as what lies within ``reach``
+    decides.
     """
 
-    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None):
+    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None, voxel_size=(1, 1, 1)):
         self.probability, self.grid, self.options, self.workers = foreground, grid, options, workers
-        self.inside, seeds_above = inside or foreground, options["seed_threshold"]
-        self.flooded = inside is not None or seeds_above is not None
+        self.inside, self.seeds_above, self.neck = inside or foreground, options["seed_threshold"], options["neck"]
+        self.by_probability = inside is not None or self.seeds_above is not None
+        self.flooded = self.by_probability or self.neck is not None
         self.dimensions = options["dimensions"]
+        self.voxel_size = voxel_size if self.dimensions == 3 else (1, 1)
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
         self.mask = above(self.probability, options["threshold"])
         if options["fill_holes"]:
@@ -92,8 +122,7 @@ class VolumeObjects:
             self.found = self.components(self.mask, scratch("objects"))
             sizes = np.concatenate([[0], self.found.sizes])
         else:
-            seeded = above(self.inside, options["threshold"] if seeds_above is None else seeds_above)
-            self.seeds = self.components(lambda *w: seeded(*w) & self.mask(*w), scratch("seeds"))
+            self.seeds = self.components(self.seeded if self.neck is None else self.cores, scratch("seeds"))
             self.store = scratch("objects")
             sizes = sum(in_parallel(self.flood, list(grid), workers))
         self.number = renumbering(sizes, options["min_size"])
@@ -112,12 +141,30 @@ class VolumeObjects:
         hole[0] = False
         return lambda start, stop: open_mask(start, stop) | hole[background.read(start, stop)]
 
+    def seeded(self, start, stop):
+        """bool[z, y, x]: what objects of a window are flooded from, but for necks."""
+        mask = self.mask(start, stop)
+        if self.by_probability:
+            seeds_above = self.options["threshold"] if self.seeds_above is None else self.seeds_above
+            mask &= self.inside(start, stop) > seeds_above
+        return mask
+
+    def cores(self, start, stop):
+        """`cores` bool[z, y, x] of a window."""
+        low, high, core = self.widened(start, stop, self.options["reach"])
+        return self.by_slice(lambda d, n: cores(d, self.neck, n), self.depth(low, high))[core]
+
+    def depth(self, start, stop):
+        """`depth` float64[z, y, x] of what is seeded in a window."""
+        return self.by_slice(lambda seeded, _: depth(seeded, self.voxel_size), self.seeded(start, stop))
+
     def flood(self, block):
         """Flood one block from all seeds within reach; returns the voxels of every object in it."""
         start, stop, core = self.widened(block.start, block.stop, self.options["reach"])
 
         def flooded():
-            heights, seeds, mask = -self.inside(start, stop), self.seeds.read(start, stop), self.mask(start, stop)
+            heights = -(self.inside if self.neck is None else self.depth)(start, stop)
+            seeds, mask = self.seeds.read(start, stop), self.mask(start, stop)
             return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
 
         labels = self.store.kept(block, flooded)
