@@ -67,17 +67,16 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
 def without_large_sizes(among, annotated):
     """``among`` less what `MOST_DROPPED` of the objects in ``annotated`` (int[y, x] each) forbid as ``min_size``.
 
-    A few validation slices may hold no small object, and then favour a size that drops those of other slices. The
-    smallest value is always kept. Objects that the slice's border cuts off don't count.
+    A few validation slices may hold no small object, and then favour a size that drops those of other slices. If all
+    values are too large, the largest that isn't stands for them. Objects that the slice's border cuts off don't count.
     """
     objects = [clear_border(np.where(labels == IGNORE, 0, labels)) for labels in annotated]
     sizes = np.concatenate([np.bincount(labels.ravel())[1:] for labels in objects])
     sizes = sizes[sizes > 0]
     if "min_size" not in among or not len(sizes):
         return among
-    most = np.quantile(sizes, MOST_DROPPED, method="lower")
-    smallest = min(among["min_size"])
-    return among | {"min_size": [size for size in among["min_size"] if size <= max(most, smallest)]}
+    most = int(np.quantile(sizes, MOST_DROPPED, method="lower"))
+    return among | {"min_size": [size for size in among["min_size"] if size <= most] or [most]}
 
 
 def combinations(among):
