@@ -142,8 +142,8 @@ def test_any_number_of_slabs_gives_the_same_bytes(finished, tmp_path):
     pipeline = Pipeline(tmp_path / "slabs", "tests/config.yaml")
     shutil.copytree(finished.folder / "results", pipeline.folder / "results")
     shutil.rmtree(pipeline.folder / "results/volumes")
-    target = "results/volumes/tiny_volume/tiny/metrics.csv"
-    pipeline.run(target, "--set-scatter", "slab=3", "--rerun-triggers", "mtime")
+    targets = [f"results/volumes/tiny_volume/tiny/{table}.csv" for table in ("metrics", "objects")]
+    pipeline.run(*targets, "--set-scatter", "slab=3", "--rerun-triggers", "mtime")
     assert len(list((pipeline.folder / "logs/predict_slab").rglob("*-of-3.log"))) == 3
     ours, theirs = ({k: v for k, v in p.contents().items() if "results/volumes/" in k} for p in (pipeline, finished))
     assert ours.keys() == theirs.keys() and all(ours[k] == theirs[k] for k in ours)
@@ -223,14 +223,14 @@ def test_a_package_predicts_what_its_model_does(finished, tmp_path):
 FROM_METRICS = {"compare_with_paper", "summarise", "judge_targets", "plot_comparison", "show_table"}
 AFTER_EVALUATE = {"evaluate", "collect_metrics", "collect_runtime", "collect_speed", "plot_prediction", *FROM_METRICS}
 AFTER_EVALUATE |= {"write_provenance", "collect_calibration", "plot_calibration", "plot_cost"}
-OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume"}
+OF_OBJECTS = {"segment_volume", "evaluate_volume", "plot_volume", "measure_objects", "plot_objects"}
 AFTER_SEGMENT = AFTER_EVALUATE | {"choose_segmentation", "segment", "plot_prediction", "plot_methods"} | OF_OBJECTS
 AFTER_PREDICT = AFTER_SEGMENT | {"predict", "predict_slab", "stitch"}
 AFTER_TRAIN = AFTER_PREDICT | {"train", "ensemble", "check_tiling", "collect_tiling", "plot_training", "write_methods"}
 AFTER_AUGMENT = AFTER_TRAIN | {"augment", "plot_chunks"}
 AFTER_WEIGHTS = AFTER_AUGMENT | {"weight_map", "plot_weights"}
 
-PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume"}
+PICTURES = {"plot_weights", "plot_chunks", "plot_training", "plot_prediction", "plot_volume", "plot_objects"}
 PICTURES |= {"plot_comparison", "plot_methods", "plot_calibration", "plot_cost"}
 VOLUME = {"plan_volume", "measure_speed", "predict_slab", "stitch", *OF_OBJECTS}
 VOLUME |= {"collect_metrics", "collect_runtime", "collect_speed", "write_provenance", "plot_cost", *FROM_METRICS}

@@ -74,6 +74,11 @@ def test_every_command_works(followed):
     objects = zarr.open_group(folder / "results/volumes/all_of_mine/auto/segmentation.zarr", mode="r")["0"]
     assert objects.shape == (10, 256, 256) and (np.max(objects[6:], axis=(1, 2)) > 0).all()
     assert (folder / "results/volumes/all_of_mine/auto/segmentation.ome.tif").is_file()
+    measured = pd.read_csv(folder / "results/volumes/all_of_mine/auto/objects.csv")
+    assert len(measured) == len(np.unique(objects)) - 1 and set(measured["unit"]) == {"micrometer"}
+    assert measured["image"].nunique() == 10 and all(
+        (folder / "my_cells/images" / n).is_file() for n in measured["image"]
+    )
 
 
 def test_samples_network_and_training_are_those_that_were_found(followed):

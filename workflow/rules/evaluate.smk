@@ -90,3 +90,26 @@ rule collect_runtime:
         rows=benchmarks_of_runs(),
     script:
         "../scripts/collect_runtime.py"
+
+
+rule measure_objects:
+    """Size, place and grey values of every object of a volume."""
+    input:
+        volume=volume_made_here,
+        segmentation="results/volumes/{volume}/{model}/segmentation.zarr",
+    output:
+        table="results/volumes/{volume}/{model}/objects.csv",
+    log:
+        "logs/measure_objects/{volume}/{model}.log",
+    benchmark:
+        "benchmarks/jobs/measure_objects/{volume}/{model}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 4
+    params:
+        code=code("measure_objects.py"),
+        volume=volume_entry,
+        content=volume_content,
+        dimensions=dimensions_of_objects,
+    script:
+        "../scripts/measure_objects.py"

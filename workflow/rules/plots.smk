@@ -91,27 +91,3 @@ rule plot_prediction:
         code=code("plot_prediction.py"),
     script:
         "../scripts/plot_prediction.py"
-
-
-rule plot_volume:
-    """Picture of a predicted volume."""
-    input:
-        volume=volume_made_here,
-        prediction="results/volumes/{volume}/{model}/prediction.zarr",
-        segmentation="results/volumes/{volume}/{model}/segmentation.zarr",
-    output:
-        figure=report(
-            "results/report/volumes/{volume}/prediction_{model}.svg",
-            category="Volumes",
-            caption="../report/volume.rst",
-            labels={"volume": "{volume}", "model": "{model}"},
-        ),
-    log:
-        "logs/plot_volume/{volume}/{model}.log",
-    conda:
-        "../../envs/cpu.yaml"
-    params:
-        code=code("plot_volume.py"),
-        volume=volume_entry,
-    script:
-        "../scripts/plot_volume.py"

@@ -52,6 +52,11 @@ def plans_of_runs():
     return [f"results/volumes/{volume}/{model}/speed.json" for volume, model in volumes_of_runs()]
 
 
+def objects_of_runs():
+    """Size, place and grey values of every object of every volume."""
+    return [f"results/volumes/{volume}/{model}/objects.csv" for volume, model in volumes_of_runs()]
+
+
 def metrics_of_runs():
     """The tables of all test slices and of all volumes with truth."""
     with_truth = [(v, m) for v, m in volumes_of_runs() if config["volumes"][v]["truth"]]
@@ -107,6 +112,6 @@ def packages_of_runs():
 
 
 def targets_of_runs():
-    """Every table, picture and page, and the plans of volumes."""
+    """Every table, picture and page, and the plans and objects of volumes."""
     tables = [csv for csv, title in TABLES.values()]
-    return [*tables, *figures_of_runs(), *plans_of_runs()]
+    return [*tables, *figures_of_runs(), *plans_of_runs(), *objects_of_runs()]

@@ -44,7 +44,8 @@ def figures_of_runs():
     for dataset, fold in compared_folds_of_runs():
         pages += [f"results/report/{dataset}/{name}.svg" for name in ("comparison", "differences")]
         pages.append(f"results/report/{dataset}/{fold}/methods.svg")
-    pages += [f"results/report/volumes/{volume}/prediction_{m}.svg" for volume, m in volumes_of_runs()]
+    for volume, model in volumes_of_runs():
+        pages += [f"results/report/volumes/{volume}/{shown}_{model}.svg" for shown in ("prediction", "objects")]
     return list(dict.fromkeys(pages))
 
 

@@ -129,6 +129,21 @@ def calibration_figure(bins):
     return figure
 
 
+def objects_figure(objects):
+    """Histograms of diameter and mean grey value; ``objects`` is a frame as `measure_objects` writes it."""
+    figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    whole, unit = objects[~objects["at_border"].astype(bool)], "".join(objects["unit"].dropna().unique())
+    titles = {"diameter": f"diameter ({unit or 'voxel sizes'})", "mean": "mean grey value"}
+    for axis, (column, title) in zip(panels, titles.items()):
+        if len(objects):
+            edges = np.histogram_bin_edges(objects[column].dropna(), 30)
+            axis.hist(objects[column], edges, color="0.8", label=f"all {len(objects)}")
+            axis.hist(whole[column], edges, color="tab:blue", label=f"{len(whole)} off the border")
+            axis.legend(frameon=False)
+        axis.set(xlabel=title, ylabel="objects")
+    return figure
+
+
 def cost_figure(rows, device):
     """Metrics against training time: a panel per metric, a colour per recipe.
 

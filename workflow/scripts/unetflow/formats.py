@@ -18,7 +18,7 @@ HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 class Opened(NamedTuple):
     """An array that is read by slicing; its axes, one letter each ("" if unknown); voxel size (z, y, x) and unit.
 
-    files : whether the first axis counts files.
+    files : names of the files that the first axis counts, if it does.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Opened(NamedTuple):
     axes: str
     voxel_size: tuple | None = None
     unit: str | None = None
-    files: bool = False
+    files: tuple = ()
 
 
 def open_any(path, name):
@@ -192,7 +192,7 @@ def open_tiff_slices(path, name):
     if len(sequence.shape) != 1:
         raise InputError(f"{path} matches files that don't form one row of slices; name them by one number")
     array = zarr.open(sequence.aszarr(), mode="r")
-    return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=True)
+    return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=tuple(Path(file).name for file in files))
 
 
 def _tiff_spacing(tiff):

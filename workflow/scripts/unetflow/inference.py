@@ -52,7 +52,7 @@ class Predictor:
     def for_slice(self, source, z):
         """This predictor for the slice ``z`` of a `sources.Source`: by the slice's own moments, if it is a file of its
         own and the model was trained on such."""
-        if self.normalisation or not source.separate:
+        if self.normalisation or not source.files:
             return self
         own = copy(self)
         own.mean, own.sd = source.moments_of_slice(z)

@@ -31,8 +31,8 @@ class Source:
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
     fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
-    separate : whether every slice is a file of its own. opened : arguments of `open_source`, with which other
-    processes open the volume anew.
+    files : name of the file of every slice, where each has its own. opened : arguments of `open_source`, with which
+    other processes open the volume anew.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Source:
     fixed: dict
     voxel_size: tuple | None = None
     unit: str | None = None
-    separate: bool = False
+    files: tuple = ()
     opened: tuple = ()
     seen: dict = field(default_factory=dict, repr=False)
 
     def __reduce__(self):
-        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.separate
+        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.files
         return (open_source, self.opened) if self.opened else (Source, parts)
 
     @cached_property
@@ -128,7 +128,7 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     _check_axes(source)
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
-    source.separate = opened.files and source.axes[0] == "z"
+    source.files = opened.files if source.axes[0] == "z" else ()
     source.opened = (path, array, axes, channel, time, voxel_size, unit)
     return source
 

@@ -1,0 +1,118 @@
+"""Measurements of objects against scikit-image's, whatever the blocks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from measure_objects import measure_objects
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label, regionprops_table
+from unetflow import measures, ngff
+from unetflow.blocks import Grid
+
+SAME = {  # ours -> scikit-image's
+    "object": "label",
+    "voxels": "num_pixels",
+    "size": "area",
+    "diameter": "equivalent_diameter_area",
+    "major_axis": "axis_major_length",
+    "minor_axis": "axis_minor_length",
+    "mean": "intensity_mean",
+    "sd": "intensity_std",
+    "min": "intensity_min",
+    "max": "intensity_max",
+}
+PLACE = {"y": "centroid-0", "x": "centroid-1"}, {"z": "centroid-0", "y": "centroid-1", "x": "centroid-2"}
+
+
+def objects(seed, shape, dimensions):
+    """Labels and grey values of a random volume; objects of a slice each, or in space."""
+    random = np.random.default_rng(seed)
+    values = random.integers(0, 60000, shape).astype(np.uint16)
+    mask = gaussian_filter(random.normal(size=shape), 1.5) > 0.03
+    if dimensions == 3:
+        return label(mask), values
+    labels, last = np.zeros(shape, int), 0
+    for z, one in enumerate(mask):
+        labels[z] = np.where(one, label(one) + last, 0)
+        last = max(last, labels[z].max())
+    return labels, values
+
+
+def expected(labels, values, voxel_size, dimensions):
+    """scikit-image's measurements of the whole volume."""
+    names = [*SAME.values(), "centroid"]
+    if dimensions == 3:
+        found = pd.DataFrame(regionprops_table(labels, values, properties=names, spacing=voxel_size))
+    else:
+        each = [regionprops_table(*pair, properties=names, spacing=voxel_size[1:]) for pair in zip(labels, values)]
+        found = pd.concat(map(pd.DataFrame, each), ignore_index=True)
+    for axis, name in PLACE[dimensions - 2].items():
+        found[name] /= voxel_size["zyx".index(axis)]
+    return found.rename(columns={theirs: ours for ours, theirs in (SAME | PLACE[dimensions - 2]).items()})
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 5), st.integers(3, 22), st.integers(3, 22)),
+    st.sampled_from([2, 3]),
+    st.sampled_from([(1, 1, 1), (4, 0.5, 0.25)]),
+)
+def test_measurements_are_those_of_the_whole_volume(seed, block, dimensions, voxel_size):
+    labels, values = objects(seed, (5, 20, 21), dimensions)
+    parts = [(part, measures.pieces(labels[part.slices], values[part.slices], part.start, labels.shape, dimensions))
+             for part in Grid(labels.shape, block)]  # fmt: skip
+    found = measures.table(measures.merged([frame for _, frame in parts]), voxel_size, dimensions)
+    theirs = expected(labels, values, voxel_size, dimensions)
+    # scikit-image takes rounding errors of objects one voxel thick for a length, up to its square root.
+    np.testing.assert_allclose(found[theirs.columns], theirs, rtol=1e-6, atol=1e-5)
+    inner = labels[(slice(None) if dimensions == 2 else slice(1, -1), slice(1, -1), slice(1, -1))]
+    touching = set(np.unique(labels)) - {0} - {k for k in np.unique(inner) if (labels == k).sum() == (inner == k).sum()}
+    assert set(found.loc[found["at_border"], "object"]) == touching
+
+
+def stored(folder, labels, unit="micrometer"):
+    """The store of a segmentation, as `segment_volume` writes it."""
+    ngff.create_image(folder / "s.zarr", labels.shape, np.uint32, (2, 0.5, 0.5), unit, shard=(1, 16, 16))
+    zarr.open_group(folder / "s.zarr", mode="a")["0"][:] = labels
+    return folder / "s.zarr"
+
+
+def test_the_table_of_a_volume_of_files_names_them(tmp_path, monkeypatch):
+    labels, values = objects(0, (3, 30, 33), 2)
+    for z, image in enumerate(values):
+        tifffile.imwrite(tmp_path / f"cell {z}.tif", image)
+    arguments = {"path": str(tmp_path / "*.tif")}, stored(tmp_path, labels), tmp_path / "objects.csv", 2, 2
+    done, pieces = [], measures.pieces
+
+    def interrupted(*window):
+        if len(done) == 5:
+            raise OSError("power cut")
+        done.append(window[2])
+        return pieces(*window)
+
+    monkeypatch.setattr(measures, "pieces", interrupted)
+    with pytest.raises(OSError, match="power cut"):
+        measure_objects(*arguments[:4], 1, "key")
+    assert not arguments[2].exists()
+    monkeypatch.setattr(measures, "pieces", lambda *window: done.append(window[2]) or pieces(*window))
+    measure_objects(*arguments, "key")
+    assert len(done) == len(set(done)) == 3 * 2 * 3, "each block once"
+    table = pd.read_csv(arguments[2])
+    theirs = expected(labels, values, (2, 0.5, 0.5), 2)
+    np.testing.assert_allclose(table[theirs.columns], theirs, rtol=1e-6, atol=1e-5)
+    assert (table["image"] == [f"cell {z}.tif" for z in table["z"].astype(int)]).all()
+    assert (table["unit"] == "micrometer").all()
+
+
+def test_a_volume_without_objects_has_an_empty_table(tmp_path):
+    tifffile.imwrite(tmp_path / "v.tif", np.ones((2, 20, 20), np.uint8), photometric="minisblack")
+    objects = stored(tmp_path, np.zeros((2, 20, 20), int), None)
+    for dimensions in (2, 3):
+        measure_objects({"path": str(tmp_path / "v.tif")}, objects, tmp_path / "o.csv", dimensions, 1, "key")
+        table = pd.read_csv(tmp_path / "o.csv")
+        assert not len(table) and list(table.columns[:4]) == ["object", "z", "y", "x"]

@@ -1,0 +1,58 @@
+"""Size, place and grey values of every object of a volume, added up block by block."""
+
+import numpy as np
+import pandas as pd
+from unetflow import files, jobs, measures
+from unetflow.blocks import Grid
+from unetflow.parallel import in_parallel
+from unetflow.sources import open_source
+
+
+def measure_objects(volume, segmentation, table, dimensions, workers, key):
+    """Write ``table``, a row per object: the columns of `measures.table`, the unit; the image, where slices are files.
+
+    volume : the `volumes` entry, whose grey values are measured. dimensions : 2 if objects lie in a slice each, else 3.
+    key : hash of code and volume. Blocks that an interrupted run measured are kept, if the objects are still the same.
+    """
+    source, objects = open_source(**volume), open_source(str(segmentation))
+    grid = Grid(objects.shape, objects.array.shards)
+    key = files.fingerprint(key, volume, dimensions, files.stamps(segmentation))
+    with jobs.state_folder(table, key) as state:
+
+        def measured(number):
+            """File of the measurements of one block; kept if an interrupted run made it."""
+            file, (start, stop) = state / f"{number}.npy", (grid[number].start, grid[number].stop)
+            if not file.is_file():
+                window = objects.read(start, stop), source.read(start, stop)
+                found = measures.pieces(*window, start, grid.shape, dimensions)
+                np.save(state / f"{number}.partial.npy", found.to_records())
+                files.publish(state / f"{number}.partial.npy", file)
+            return file
+
+        progress, found = jobs.Progress(len(grid), "block"), []
+        for done, file in enumerate(in_parallel(measured, range(len(grid)), workers), 1):
+            found.append(pd.DataFrame.from_records(np.load(file), index="index"))
+            progress(done)
+        rows = measures.table(measures.merged(found), objects.voxel_size, dimensions)
+        if source.files and dimensions == 2:
+            rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])
+        rows.insert(len(rows.columns), "unit", objects.unit or "")
+        rows.to_csv(state / "objects.csv", index=False)
+        files.publish(state / "objects.csv", table)
+    cut_off = rows["at_border"].mean() if len(rows) else 0
+    jobs.log.info(
+        f"{len(rows)} objects, half of them with a diameter above {rows['diameter'].median():.4g} "
+        f"{objects.unit or 'voxel sizes'}; {cut_off:.1%} are cut off by the border"
+    )
+
+
+if __name__ == "__main__":
+    with jobs.job(snakemake):
+        measure_objects(
+            volume=snakemake.params.volume,
+            segmentation=snakemake.input.segmentation,
+            table=snakemake.output.table,
+            dimensions=snakemake.params.dimensions,
+            workers=snakemake.threads,
+            key=[snakemake.params.code, snakemake.params.content],
+        )

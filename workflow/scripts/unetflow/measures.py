@@ -1,0 +1,84 @@
+"""Measurements of objects, added up piece by piece: exact for objects that lie in many blocks of a volume.
+
+A piece is what one slice of a block shows of an object. Pieces are rows of a frame whose index is the object: n, the
+number of voxels; z, y, x, v, their mean place (voxels) and grey value; zz, yx, ..., sums of products of the distances
+from these; low, high, the extreme grey values; at_border, whether a voxel lies at the volume's border.
+"""
+
+from itertools import count
+from math import pi, prod
+
+import numpy as np
+import pandas as pd
+
+MEANS = list("zyxv")
+PRODUCTS = ["zz", "yy", "xx", "zy", "zx", "yx", "vv"]
+EXTREMES = {"low": "min", "high": "max", "at_border": "max"}
+
+
+def pieces(labels, values, start, shape, dimensions):
+    """Frame of the pieces of a window: objects int[z, y, x], 0 background, and grey values of the same shape.
+
+    start : (z, y, x) of the window in the volume, whose shape is ``shape``. dimensions : 3, or 2 if objects lie in a
+    slice each, so that the first and last slice are no border.
+    """
+    return merged(
+        of_slice(*one, (z, *start[1:]), shape, dimensions) for z, *one in zip(count(start[0]), labels, values)
+    )
+
+
+def of_slice(labels, values, start, shape, dimensions):
+    """`pieces` of one slice of a window, both [y, x]."""
+    y, x = np.nonzero(labels)
+    ids, piece, n = np.unique(labels[y, x], return_inverse=True, return_counts=True)
+    at = {"z": np.full(len(y), start[0]), "y": y + start[1], "x": x + start[2], "v": values[y, x].astype(float)}
+    means = {name: np.bincount(piece, each, len(ids)) / n for name, each in at.items()}
+    off = {name: each - means[name][piece] for name, each in at.items()}
+    sums = {a + b: np.bincount(piece, off[a] * off[b], len(ids)) for a, b in PRODUCTS}
+    sizes = dict(zip("zyx", shape))
+    border = np.any([np.isin(at[axis], (0, sizes[axis] - 1)) for axis in "zyx"[3 - dimensions :]], axis=0)
+    voxels = pd.DataFrame({"low": at["v"], "high": at["v"], "at_border": border})
+    return pd.DataFrame({"n": n} | means | sums).join(voxels.groupby(piece).agg(EXTREMES)).set_index(ids)
+
+
+def merged(frames):
+    """One row per object from frames of pieces; of frames so merged as well, in any order."""
+    every = pd.concat(frames)
+    n = every.groupby(level=0)["n"].sum()
+    means = every[MEANS].mul(every["n"], axis=0).groupby(level=0).sum().div(n, axis=0)
+    off = every[MEANS] - means.loc[every.index]
+    products = pd.DataFrame({a + b: every[a + b] + every["n"] * off[a] * off[b] for a, b in PRODUCTS})
+    extremes = every.groupby(level=0).agg(EXTREMES)
+    return pd.concat([n, means, products.groupby(level=0).sum(), extremes], axis=1)
+
+
+def table(objects, voxel_size, dimensions):
+    """What is published, a row per object: frame of object, z, y, x, voxels, size, diameter, major_axis, minor_axis,
+    mean, sd, min, max, at_border.
+
+    objects : `merged` pieces. voxel_size : (z, y, x) in some unit. z, y, x are the centre in voxels, from 0; mean, sd,
+    min, max of grey values; the rest is in the unit: size the area (``dimensions`` 2) or volume (3), diameter that of a
+    disc or ball as large, major_axis and minor_axis those of an ellipse or ellipsoid with the same second moments.
+    """
+    axes, n = "zyx"[3 - dimensions :], objects["n"]
+    steps = dict(zip("zyx", voxel_size))
+    size = n * prod(steps[a] for a in axes)
+    spread = np.array(
+        [[objects["".join(sorted(a + b, reverse=True))] * steps[a] * steps[b] / n for a in axes] for b in axes]
+    )
+    longest = 2 * np.sqrt((dimensions + 2) * np.linalg.eigvalsh(spread.transpose(2, 0, 1)).clip(0))
+    found = {
+        "object": objects.index,
+        **{axis: objects[axis] for axis in "zyx"},
+        "voxels": n,
+        "size": size,
+        "diameter": 2 * np.sqrt(size / pi) if dimensions == 2 else np.cbrt(6 * size / pi),
+        "major_axis": longest[:, -1],
+        "minor_axis": longest[:, 0],
+        "mean": objects["v"],
+        "sd": np.sqrt(objects["vv"] / n),
+        "min": objects["low"],
+        "max": objects["high"],
+        "at_border": objects["at_border"],
+    }
+    return pd.DataFrame(found).reset_index(drop=True)
