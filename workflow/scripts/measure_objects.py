@@ -37,7 +37,7 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         if source.files and dimensions == 2:
             rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])
         rows.insert(len(rows.columns), "unit", objects.unit or "")
-        rows.to_csv(state / "objects.csv", index=False)
+        rows.to_csv(state / "objects.csv", index=False, float_format="%.8g")
         files.publish(state / "objects.csv", table)
     cut_off = rows["at_border"].mean() if len(rows) else 0
     jobs.log.info(
