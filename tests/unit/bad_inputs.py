@@ -619,6 +619,21 @@ def stack(folder, shape=(3, 20, 24), **options):
 
 case("Volumes", "path that doesn't exist")(lambda folder: volume(folder / "nothing.zarr"))
 case("Volumes", "pattern that matches nothing")(lambda folder: volume(folder / "no*.tif"))
+
+
+@case("Volumes", "files of different sizes")
+def _(folder):
+    for name, side in (("a", 20), ("b", 24)):
+        tifffile.imwrite(folder / f"{name}.tif", grey(20, side))
+    return volume(folder / "*.tif")
+
+
+@case("Volumes", "PNG that is none")
+def _(folder):
+    (folder / "v.png").write_text("no image")
+    return volume(folder / "v.png")
+
+
 case("Volumes", "URL that nobody answers")(lambda folder: volume("http://127.0.0.1:1/v.zarr"))
 case("Volumes", "axes that nobody knows")(lambda folder: stack(folder, axes=None))
 case("Volumes", "axes of another number")(lambda folder: stack(folder, axes="czyx"))

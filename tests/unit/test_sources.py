@@ -13,6 +13,7 @@ import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.io import imsave
 from unetflow.errors import InputError
 from unetflow.sources import Source, identity, open_source
 
@@ -155,6 +156,19 @@ def test_tiff_pages_written_one_by_one_and_slices_in_files(phantom, tmp_path):
     for z, page in enumerate(volume):
         tifffile.imwrite(tmp_path / f"slice{z:03d}.tif", page)
     assert_reads(open_source(str(tmp_path / "slice*.tif")), expected(phantom, "zyx"))
+
+
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_files_are_in_the_order_of_their_numbers(phantom, tmp_path, ending):
+    """2 before 10, as nobody pads the numbers of what was exported by hand."""
+    volume = np.concatenate([ordered(phantom, "zyx")] * 3)[:12]
+    for z, page in enumerate(volume):
+        imsave(tmp_path / f"slice {z}.{ending}", page, check_contrast=False)
+    source = open_source(str(tmp_path / f"*.{ending}"))
+    assert_reads(source, volume)
+    assert source.files == tuple(f"slice {z}.{ending}" for z in range(12))
+    if ending == "png":
+        assert_reads(open_source(str(tmp_path / "slice 3.png")), volume[3:4])
 
 
 def test_tiff_with_metadata(phantom, tmp_path):

@@ -3,7 +3,6 @@
 Every function takes the path and the name of an array in it (or None), and returns what the file says of it.
 """
 
-from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from .errors import InputError
 
 TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
+PNG = ".png"
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
@@ -27,16 +27,6 @@ class Opened(NamedTuple):
     voxel_size: tuple | None = None
     unit: str | None = None
     files: tuple = ()
-
-
-def open_any(path, name):
-    """Open whatever ``path`` is, by its ending."""
-    ending = Path(path.split("?")[0]).suffix.lower()
-    if ending in TIFF_ENDINGS:
-        return open_tiff_slices(path, name) if "*" in path else open_tiff(path, name)
-    if ending == ".n5":
-        return open_n5(path, name)
-    return open_hdf5(path, name) if ending in HDF5_ENDINGS else open_zarr(path, name)
 
 
 def is_url(path):
@@ -67,7 +57,7 @@ def open_zarr(path, name):
     except Exception as error:
         raise InputError(
             f"{path} can't be opened as Zarr ({error or type(error).__name__}); correct `path`, or name a file by its "
-            f"ending: {', '.join([*TIFF_ENDINGS, *HDF5_ENDINGS, '.n5'])}"
+            f"ending: {', '.join([*TIFF_ENDINGS, PNG, *HDF5_ENDINGS, '.n5'])}"
         ) from error
     if isinstance(node, zarr.Array):
         return Opened(str(path), node, _names_of_axes(node))
@@ -146,7 +136,7 @@ def open_n5(path, name):
     axes = "".join(label[:1] for label in array.domain.labels).lower() or "xyz"[: array.ndim] * (array.ndim <= 3)
     spacing = {axis: unit for axis, unit in zip(axes, array.dimension_units) if unit is not None}
     voxel_size = tuple(spacing[a].multiplier if a in spacing else 1.0 for a in "zyx") if spacing else None
-    unit = _unit(spacing["x"].base_unit) if "x" in spacing else None
+    unit = known_unit(spacing["x"].base_unit) if "x" in spacing else None
     return Opened(f"{path}/{name or ''}".rstrip("/"), ReadNow(array), axes, voxel_size, unit)
 
 
@@ -161,59 +151,7 @@ class ReadNow:
         return self.store[where].read().result()
 
 
-def open_tiff(path, name):
-    import tifffile
-    import zarr
-
-    try:
-        tiff = tifffile.TiffFile(local_or_remote_file(path))
-        if name is None and len(tiff.series) > 1 and all(one.axes == "YX" for one in tiff.series):
-            tiff = tifffile.TiffFile(local_or_remote_file(path), is_shaped=False)  # pages written one by one
-        series = tiff.series[int(name or 0)]
-        array = zarr.open(series.aszarr(level=0), mode="r")
-    except (tifffile.TiffFileError, IndexError, ValueError) as error:
-        raise InputError(f"{path} can't be read as a TIFF file ({error}); copy or export it again") from error
-    # A stack of pages without names for its axes is taken as slices, as everybody means it.
-    axes = series.axes.lower().replace("q", "z").replace("i", "z")
-    voxel_size, unit = _tiff_spacing(tiff)
-    return Opened(str(path), array, axes, voxel_size, unit)
-
-
-def open_tiff_slices(path, name):
-    import tifffile
-    import zarr
-
-    files = sorted(glob(path))
-    if not files:
-        raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
-    if len(files) == 1:
-        return open_tiff(files[0], name)
-    sequence = tifffile.TiffSequence(files)
-    if len(sequence.shape) != 1:
-        raise InputError(f"{path} matches files that don't form one row of slices; name them by one number")
-    array = zarr.open(sequence.aszarr(), mode="r")
-    return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=tuple(Path(file).name for file in files))
-
-
-def _tiff_spacing(tiff):
-    """(voxel size (z, y, x) or None, unit or None) from OME-XML or ImageJ's own metadata."""
-    import tifffile
-
-    if tiff.is_ome:
-        pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
-        pixels = (pixels[0] if isinstance(pixels, list) else pixels)["Pixels"]
-        if "PhysicalSizeX" in pixels and "PhysicalSizeY" in pixels:
-            sizes = tuple(float(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in "ZYX")
-            return sizes, _unit(pixels.get("PhysicalSizeXUnit", "µm"))
-    if tiff.is_imagej and "XResolution" in tiff.pages[0].tags:
-        pixels_per_unit = [tiff.pages[0].tags[f"{axis}Resolution"].value for axis in "YX"]
-        if all(n and d for n, d in pixels_per_unit):
-            spacing = float(tiff.imagej_metadata.get("spacing", 1.0))
-            return (spacing, *(d / n for n, d in pixels_per_unit)), _unit(tiff.imagej_metadata.get("unit"))
-    return None, None
-
-
-def _unit(name):
+def known_unit(name):
     """The NGFF name of a unit as microscopes write it, or None for one that isn't known."""
     known = {"µm": "micrometer", "um": "micrometer", "micron": "micrometer", "nm": "nanometer", "mm": "millimeter"}
     known |= {"Å": "angstrom", "pixel": None, "": None}

@@ -10,7 +10,7 @@ from scipy.ndimage import find_objects
 from skimage.io import imread
 
 from . import IGNORE
-from .errors import InputError
+from .errors import InputError, first_line
 from .stacks import Slice
 from .synthetic import GENERATORS
 
@@ -199,7 +199,8 @@ def read_array(path):
             if claimed <= psutil.virtual_memory().total:
                 return file.asarray()
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
-        raise InputError(f"{path} can't be read as an image ({error}); export it again as TIFF or PNG") from error
+        said = first_line(error)
+        raise InputError(f"{path} can't be read as an image ({said}); export it again as TIFF or PNG") from error
     raise InputError(
         f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under volumes, "
         f"which are read in parts, or export it again if it is not so large"

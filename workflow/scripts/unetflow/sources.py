@@ -1,4 +1,4 @@
-"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF and HDF5, on disk or behind a URL, read window by window.
+"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF, PNG and HDF5, on disk or behind a URL, read window by window.
 
 Whatever the order of its axes, a volume is read as [z, y, x]; of channels and time points one is chosen. Nothing but
 the windows asked for is ever loaded.
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .formats import is_url, open_any
+from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, is_url, open_hdf5, open_n5, open_zarr
+from .image_files import check_sizes, open_slices, open_tiff
 from .normalisation import moments
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
@@ -112,7 +113,8 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
 
     Parameters
     ----------
-    path : a Zarr or N5 store, a TIFF or HDF5 file, a pattern (``*``) of TIFF slices, or the URL of a store or file.
+    path : a Zarr or N5 store, a TIFF, PNG or HDF5 file, a pattern (``*``) of TIFF or PNG slices, or the URL of a store
+        or file (but a PNG).
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
     channel, time : which one to read, where there are several.
@@ -133,13 +135,28 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     return source
 
 
+def open_any(path, name):
+    """Open whatever ``path`` is, by its ending."""
+    ending = Path(path.split("?")[0]).suffix.lower()
+    if ending == PNG or (ending in TIFF_ENDINGS and "*" in path):
+        return open_slices(path, name)
+    if ending in TIFF_ENDINGS:
+        return open_tiff(path, name)
+    if ending == ".n5":
+        return open_n5(path, name)
+    return open_hdf5(path, name) if ending in HDF5_ENDINGS else open_zarr(path, name)
+
+
 def open_with_truth(volume, truth):
     """The volume, opened; ``volume`` and ``truth`` (or None) are what `open_source` takes.
 
     Raises InputError for what would only be found out after hours of prediction: voxels of unknown size, truth of
-    another shape.
+    another shape, files of different sizes in a pattern.
     """
     source = open_source(**volume)
+    for entry in (volume, truth or {}):
+        if "*" in entry.get("path", ""):
+            check_sizes(entry["path"])
     if source.voxel_size is None:
         raise InputError(
             f"{source.name} does not say how large its voxels are; add voxel_size: [z, y, x] and unit to the volume in "
