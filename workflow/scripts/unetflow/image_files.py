@@ -45,7 +45,8 @@ def open_slices(path, name):
     try:
         array = zarr.open(sequence.aszarr(), mode="r")
     except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise InputError(f"{files[0]} can't be read as an image ({first_line(error)}); copy or export it again") from error
+        said = first_line(error)
+        raise InputError(f"{files[0]} can't be read as an image ({said}); copy or export it again") from error
     return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=tuple(Path(file).name for file in files))
 
 
