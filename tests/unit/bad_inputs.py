@@ -628,6 +628,13 @@ def _(folder):
     return volume(folder / "*.tif")
 
 
+@case("Volumes", "a file of a pattern that is no image")
+def _(folder):
+    tifffile.imwrite(folder / "a.tif", grey(20, 24))
+    (folder / "b.tif").write_text("no image")
+    return volume(folder / "*.tif")
+
+
 @case("Volumes", "PNG that is none")
 def _(folder):
     (folder / "v.png").write_text("no image")

@@ -60,12 +60,17 @@ def check_sizes(path):
     """Raise InputError if the files of a pattern are not all of one size, which is read from their heads."""
     import imageio.v3 as imageio
 
-    files = files_of(path)
-    sizes = [imageio.improps(file).shape for file in files]
-    for file, size in zip(files, sizes):
-        if size != sizes[0]:
+    first = None
+    for file in files_of(path):
+        try:
+            size = imageio.improps(file).shape
+        except Exception as error:  # whatever a decoder raises, the user's remedy is the same
+            said = first_line(error)
+            raise InputError(f"{file} can't be read as an image ({said}); copy or export it again") from error
+        first = first or (file, size)
+        if size != first[1]:
             raise InputError(
-                f"{file} has shape {size}, but {files[0]} {sizes[0]}; slices of a volume are of one size: put "
+                f"{file} has shape {size}, but {first[0]} {first[1]}; slices of a volume are of one size: put "
                 f"images of another size under a pattern of their own, as another volume"
             )
 
