@@ -23,8 +23,9 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
             """File of the measurements of one block; kept if an interrupted run made it."""
             file, (start, stop) = state / f"{number}.npy", (grid[number].start, grid[number].stop)
             if not file.is_file():
-                window = objects.read(start, stop), source.read(start, stop)
-                found = measures.pieces(*window, start, grid.shape, dimensions)
+                labels = objects.read(start, stop)
+                values = source.read(start, stop) if labels.any() else labels  # nothing is fetched for nothing
+                found = measures.pieces(labels, values, start, grid.shape, dimensions)
                 np.save(state / f"{number}.partial.npy", found.to_records())
                 files.publish(state / f"{number}.partial.npy", file)
             return file
