@@ -489,6 +489,8 @@ source.moments_of_slice(1)
 peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(memory.decoding_bytes(source), peak - before)
 """
+    network, source = models.build(**ARCHITECTURE), open_source(str(tmp_path / "*.tif"))
+    assert memory.buffer_bytes(source, network, (1, 16, 16), OPTIONS) > memory.decoding_bytes(source)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     estimated, measured = map(int, done.stdout.split())
     assert 2 * side**2 < measured <= estimated <= 4 * measured, (estimated, measured)

@@ -26,9 +26,10 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
         labels = true_labels(truth, grid, state, workers)
 
         def counted(number):
-            """File of the counts of one block; kept if an interrupted run made it."""
-            file, (start, stop) = state / f"{number}.npz", (grid[number].start, grid[number].stop)
-            if not file.is_file():
+            """File of the counts of one block."""
+            start, stop = grid[number].start, grid[number].stop
+
+            def write(path):
                 counts = Counts()
                 arrays = labels(start, stop), objects.read(start, stop), probability.foreground(start, stop) > 0.5
                 if truth["dimensions"] == 3:
@@ -36,9 +37,9 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
                 else:
                     for z, slices in enumerate(zip(*arrays), start[0]):
                         counts.add(*slices, part=z)
-                counts.save(state / f"{number}.partial.npz")
-                files.publish(state / f"{number}.partial.npz", file)
-            return file
+                counts.save(path)
+
+            return files.made_once(state / f"{number}.npz", write)
 
         total, progress = Counts(), jobs.Progress(len(grid), "block")
         for done, file in enumerate(in_parallel(counted, range(len(grid)), workers), 1):

@@ -20,15 +20,15 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
     with jobs.state_folder(table, key) as state:
 
         def measured(number):
-            """File of the measurements of one block; kept if an interrupted run made it."""
-            file, (start, stop) = state / f"{number}.npy", (grid[number].start, grid[number].stop)
-            if not file.is_file():
+            """File of the measurements of one block."""
+            start, stop = grid[number].start, grid[number].stop
+
+            def write(path):
                 labels = objects.read(start, stop)
                 values = source.read(start, stop) if labels.any() else labels  # nothing is fetched for nothing
-                found = measures.pieces(labels, values, start, grid.shape, dimensions)
-                np.save(state / f"{number}.partial.npy", found.to_records())
-                files.publish(state / f"{number}.partial.npy", file)
-            return file
+                np.save(path, measures.pieces(labels, values, start, grid.shape, dimensions).to_records())
+
+            return files.made_once(state / f"{number}.npy", write)
 
         progress, found = jobs.Progress(len(grid), "block"), []
         for done, file in enumerate(in_parallel(measured, range(len(grid)), workers), 1):

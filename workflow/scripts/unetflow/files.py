@@ -55,6 +55,15 @@ def publish(made, output):
     to_disk(output.parent)
 
 
+def made_once(file, write):
+    """``file``, whole, which ``write`` makes unless an interrupted run did; called with a path of the same ending."""
+    if not file.is_file():
+        partial = file.with_stem(f"{file.stem}.partial")
+        write(partial)
+        publish(partial, file)
+    return file
+
+
 def copied(source, target):
     """Copy a file or folder to ``target``, in place of what an interrupted job may have left there; returns it."""
     if target.is_dir():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from .errors import InputError
+from .errors import InputError, first_line
 from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS, classes_of
 from .schema import completed, known
 
@@ -35,7 +35,7 @@ def read(path):
     try:
         recipe = yaml.safe_load(Path(path).read_text())
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML any more ({str(error).splitlines()[0]}); correct or delete it") from error
+        raise InputError(f"{path} is no YAML any more ({first_line(error)}); correct or delete it") from error
     missing = [key for key in SECTIONS if not isinstance(recipe, dict) or not isinstance(recipe.get(key), dict)]
     if missing:
         raise InputError(

@@ -45,8 +45,7 @@ def open_slices(path, name):
     try:
         array = zarr.open(sequence.aszarr(), mode="r")
     except (OSError, ValueError, tifffile.TiffFileError) as error:
-        said = first_line(error)
-        raise InputError(f"{files[0]} can't be read as an image ({said}); copy or export it again") from error
+        raise unreadable(files[0], error) from error
     return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=tuple(Path(file).name for file in files))
 
 
@@ -65,14 +64,17 @@ def check_sizes(path):
         try:
             size = imageio.improps(file).shape
         except Exception as error:  # whatever a decoder raises, the user's remedy is the same
-            said = first_line(error)
-            raise InputError(f"{file} can't be read as an image ({said}); copy or export it again") from error
+            raise unreadable(file, error) from error
         first = first or (file, size)
         if size != first[1]:
             raise InputError(
                 f"{file} has shape {size}, but {first[0]} {first[1]}; slices of a volume are of one size: put "
                 f"images of another size under a pattern of their own, as another volume"
             )
+
+
+def unreadable(file, error):
+    return InputError(f"{file} can't be read as an image ({first_line(error)}); copy or export it again")
 
 
 def spacing_of(tiff):

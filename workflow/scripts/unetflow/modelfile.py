@@ -10,7 +10,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
 from . import packages
-from .errors import InputError
+from .errors import InputError, first_line
 from .models import build
 
 
@@ -40,7 +40,7 @@ def load(path, device="cpu"):
         model.load_state_dict(from_bytes(weights))
     except (SafetensorError, RuntimeError) as error:
         raise InputError(
-            f"{path} does not hold the weights of the network in its description ({str(error).splitlines()[0]}); take "
+            f"{path} does not hold the weights of the network in its description ({first_line(error)}); take "
             f"both from the same training"
         ) from error
     model.normalisation = described(description["normalisation"])

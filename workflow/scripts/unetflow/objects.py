@@ -33,11 +33,14 @@ def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_th
     foreground = probability > threshold
     if fill_holes:
         foreground = binary_fill_holes(foreground, neighbourhood(2, opposite(2, connectivity))[1])
-    if seed_threshold is None and inside is None and neck is None:
+    if seed_threshold is None and inside is not None:
+        seed_threshold = threshold
+    if seed_threshold is None and neck is None:
         return components(foreground, neighbours)[0]
-    seeds, heights = foreground, -(probability if inside is None else inside)
-    if seed_threshold is not None or inside is not None:
-        seeds = foreground & (-heights > (threshold if seed_threshold is None else seed_threshold))
+    inside = probability if inside is None else inside
+    seeds, heights = foreground, -inside
+    if seed_threshold is not None:
+        seeds = foreground & (inside > seed_threshold)
     if neck is not None:
         heights = -depth(seeds)
         seeds = cores(-heights, neck, neighbours)
@@ -110,8 +113,9 @@ class VolumeObjects:
     def __init__(self, foreground, grid, scratch, options, workers=1, inside=None, voxel_size=(1, 1, 1)):
         self.probability, self.grid, self.options, self.workers = foreground, grid, options, workers
         self.inside, self.seeds_above, self.neck = inside or foreground, options["seed_threshold"], options["neck"]
-        self.by_probability = inside is not None or self.seeds_above is not None
-        self.flooded = self.by_probability or self.neck is not None
+        if self.seeds_above is None and inside is not None:
+            self.seeds_above = options["threshold"]
+        self.flooded = self.seeds_above is not None or self.neck is not None
         self.dimensions = options["dimensions"]
         self.voxel_size = voxel_size if self.dimensions == 3 else (1, 1)
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
@@ -122,7 +126,7 @@ class VolumeObjects:
             self.found = self.components(self.mask, scratch("objects"))
             sizes = np.concatenate([[0], self.found.sizes])
         else:
-            self.seeds = self.components(self.seeded if self.neck is None else self.cores, scratch("seeds"))
+            self.seeds = self.components(self.seeded if self.neck is None else self.cores_in, scratch("seeds"))
             self.store = scratch("objects")
             sizes = sum(in_parallel(self.flood, list(grid), workers))
         self.number = renumbering(sizes, options["min_size"])
@@ -144,17 +148,14 @@ class VolumeObjects:
     def seeded(self, start, stop):
         """bool[z, y, x]: what objects of a window are flooded from, but for necks."""
         mask = self.mask(start, stop)
-        if self.by_probability:
-            seeds_above = self.options["threshold"] if self.seeds_above is None else self.seeds_above
-            mask &= self.inside(start, stop) > seeds_above
-        return mask
+        return mask if self.seeds_above is None else mask & (self.inside(start, stop) > self.seeds_above)
 
-    def cores(self, start, stop):
+    def cores_in(self, start, stop):
         """`cores` bool[z, y, x] of a window."""
         low, high, core = self.widened(start, stop, self.options["reach"])
-        return self.by_slice(lambda d, n: cores(d, self.neck, n), self.depth(low, high))[core]
+        return self.by_slice(lambda d, n: cores(d, self.neck, n), self.depth_in(low, high))[core]
 
-    def depth(self, start, stop):
+    def depth_in(self, start, stop):
         """`depth` float64[z, y, x] of what is seeded in a window."""
         return self.by_slice(lambda seeded, _: depth(seeded, self.voxel_size), self.seeded(start, stop))
 
@@ -163,7 +164,7 @@ class VolumeObjects:
         start, stop, core = self.widened(block.start, block.stop, self.options["reach"])
 
         def flooded():
-            heights = -(self.inside if self.neck is None else self.depth)(start, stop)
+            heights = -(self.inside if self.neck is None else self.depth_in)(start, stop)
             seeds, mask = self.seeds.read(start, stop), self.mask(start, stop)
             return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
 

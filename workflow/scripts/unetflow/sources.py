@@ -1,4 +1,4 @@
-"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF, PNG and HDF5, on disk or behind a URL, read window by window.
+"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF and HDF5, on disk or behind a URL, and PNG, read window by window.
 
 Whatever the order of its axes, a volume is read as [z, y, x]; of channels and time points one is chosen. Nothing but
 the windows asked for is ever loaded.
@@ -44,7 +44,7 @@ class Source:
     unit: str | None = None
     files: tuple = ()
     opened: tuple = ()
-    seen: dict = field(default_factory=dict, repr=False)
+    seen: dict = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self):
         parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.files
@@ -154,8 +154,8 @@ def open_with_truth(volume, truth):
     another shape, files of different sizes in a pattern.
     """
     source = open_source(**volume)
-    for entry in (volume, truth or {}):
-        if "*" in entry.get("path", ""):
+    for entry in filter(None, (volume, truth)):
+        if "*" in entry["path"]:
             check_sizes(entry["path"])
     if source.voxel_size is None:
         raise InputError(
