@@ -128,6 +128,15 @@ def test_necks_in_space_are_those_of_its_sizes():
     assert same_partition(by_blocks(volume, (3, 16, 20), neck=0.9, **options), whole)
 
 
+def test_necks_of_what_is_thin_in_voxels_and_thick_in_space_are_seen():
+    """Two cylinders that overlap, seven slices high: less than their neck is wide in voxels, more in space."""
+    _, y, x = np.ogrid[:9, :33, :60]
+    volume = np.zeros((9, 33, 60), np.float32)
+    volume[1:8] = sum((y - 16) ** 2 + (x - at) ** 2 < 15**2 for at in (17, 41))[0] > 0
+    found = {step: by_blocks(volume, volume.shape, None, (step, 1, 1), dimensions=3, neck=0.8) for step in (1, 4)}
+    assert found[1].max() == 1 and found[4].max() == 2
+
+
 def test_objects_grow_across_blocks():
     volume = np.zeros((1, 24, 24), np.float32)
     volume[0, 6:18, 6:16] = 1
