@@ -12,7 +12,7 @@ from scipy.ndimage import label as components
 from unetflow import IGNORE
 from unetflow.metrics import ctc, isbi2012, overlap
 from unetflow.metrics.registry import METRICS
-from unetflow.metrics.slices import parted
+from unetflow.metrics.slices import numbered, parted
 from unetflow.metrics.warping import SIMPLE, warp
 
 binary = arrays(np.uint8, (7, 8), elements=st.integers(0, 1))
@@ -41,6 +41,14 @@ def test_a_merger_costs_its_gap_in_warping_and_a_half_in_rand():
 
 
 @settings(max_examples=100, deadline=None)
+@given(arrays(st.sampled_from([np.int32, np.uint32, np.int64]), (5, 8), elements=st.integers(0, 2**31 - 1)))
+def test_values_are_numbered_as_by_numpy(labels):
+    ids, places = numbered(labels)
+    expected_ids, expected_places = np.unique(labels, return_inverse=True)
+    np.testing.assert_array_equal(ids, expected_ids)
+    np.testing.assert_array_equal(places, expected_places)
+
+
 @given(arrays(np.int32, (7, 8), elements=st.integers(IGNORE, 3)))
 def test_parting_leaves_no_edge_between_objects_and_all_else_as_it_is(labels):
     found = parted(labels)

@@ -7,7 +7,7 @@ result object that lies wholly there does not count.
 
 import numpy as np
 
-from .slices import pairs
+from .slices import numbered, pairs
 
 
 def seg(reference, result):
@@ -53,8 +53,8 @@ class _Overlaps:
     """Sizes of the objects of one frame in both label images, and shared int64[reference object, result object]."""
 
     def __init__(self, reference, result):
-        reference_ids, rows = np.unique(reference, return_inverse=True)
-        result_ids, columns = np.unique(result, return_inverse=True)
+        reference_ids, rows = numbered(reference)
+        result_ids, columns = numbered(result)
         shape = (len(reference_ids), len(result_ids))
         table = np.bincount(rows.ravel() * shape[1] + columns.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
         rows = reference_ids > 0

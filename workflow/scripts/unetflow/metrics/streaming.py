@@ -6,6 +6,7 @@ What is kept is one number per pair of a true object and a found one that share 
 import numpy as np
 
 from .isbi2012 import information_score, rand_f_score
+from .slices import numbered
 
 MANY = 2_000_000  # pairs that may wait until they are added up
 
@@ -25,9 +26,10 @@ class Counts:
         self.tp += int((foreground & (truth > 0)).sum())
         self.fp += int((foreground & (truth == 0)).sum())
         self.fn += int((~foreground & (truth > 0)).sum())
-        true_ids, rows = np.unique(truth, return_inverse=True)
-        found_ids, columns = np.unique(found, return_inverse=True)
-        keys, counts = np.unique(rows.ravel() * len(found_ids) + columns.ravel(), return_counts=True)
+        true_ids, rows = numbered(truth)
+        found_ids, columns = numbered(found)
+        keys, which = numbered(rows * len(found_ids) + columns)
+        counts = np.bincount(which.ravel())
         row, column = np.divmod(keys, len(found_ids))
         self.wait(np.stack([np.full(len(keys), part), true_ids[row], found_ids[column], counts], axis=1))
 
