@@ -621,11 +621,26 @@ case("Volumes", "path that doesn't exist")(lambda folder: volume(folder / "nothi
 case("Volumes", "pattern that matches nothing")(lambda folder: volume(folder / "no*.tif"))
 
 
-@case("Volumes", "files of different sizes")
+@case("Volumes", "grey and colour images in one pattern")
+def _(folder):
+    for name, shape in (("a", (20, 24)), ("b", (20, 24, 3))):
+        tifffile.imwrite(folder / f"{name}.tif", grey(*shape))
+    return volume(folder / "*.tif")
+
+
+@case("Volumes", "time points of different sizes")
 def _(folder):
     for name, side in (("a", 20), ("b", 24)):
         tifffile.imwrite(folder / f"{name}.tif", grey(20, side))
-    return volume(folder / "*.tif")
+    return volume(folder / "*.tif", axes="tyx")
+
+
+@case("Volumes", "truth whose files have other sizes")
+def _(folder):
+    for name, sides in (("image", (20, 24)), ("truth", (24, 20))):
+        for number, side in enumerate(sides):
+            tifffile.imwrite(folder / f"{name}{number}.tif", grey(20, side))
+    return volume(folder / "image*.tif", truth={"path": str(folder / "truth*.tif")})
 
 
 @case("Volumes", "a file of a pattern that is no image")

@@ -83,5 +83,14 @@ def test_straight_cuts_are_seen(broken):
     labels[0, 2:14, 4:28] = 1
     if broken:
         labels[0, 2:14, 16:28] = 2
-    cut, faces = straight_cuts(labels, Grid(labels.shape, (1, 16, 16)), axes=(1, 2))
+    cut, faces = straight_cuts(labels, Grid(labels.shape, (1, 16, 16)), (1, 2), lambda z: labels.shape[1:])
     assert cut == ({1, 2} if broken else set()) and faces == 1
+
+
+def test_objects_that_end_with_their_image_are_not_cut():
+    """At a face between blocks, where a larger image goes on."""
+    labels = np.zeros((2, 16, 32), int)
+    labels[0, 2:14, 4:16] = 1
+    labels[1, 2:14, 4:16] = 2
+    cut, _ = straight_cuts(labels, Grid(labels.shape, (2, 16, 16)), (1, 2), lambda z: ((16, 16), (16, 32))[z])
+    assert cut == {2}

@@ -64,15 +64,25 @@ def expected(labels, values, voxel_size, dimensions):
 )
 def test_measurements_are_those_of_the_whole_volume(seed, block, dimensions, voxel_size):
     labels, values = objects(seed, (5, 20, 21), dimensions)
-    parts = [(part, measures.pieces(labels[part.slices], values[part.slices], part.start, labels.shape, dimensions))
-             for part in Grid(labels.shape, block)]  # fmt: skip
-    found = measures.table(measures.merged([frame for _, frame in parts]), voxel_size, dimensions)
+    parts = [
+        measures.pieces(labels[part.slices], values[part.slices], part.start, lambda z: labels.shape, dimensions)
+        for part in Grid(labels.shape, block)
+    ]
+    found = measures.table(measures.merged(parts), voxel_size, dimensions)
     theirs = expected(labels, values, voxel_size, dimensions)
     # scikit-image takes rounding errors of objects one voxel thick for a length, up to its square root.
     np.testing.assert_allclose(found[theirs.columns], theirs, rtol=1e-6, atol=1e-5)
     inner = labels[(slice(None) if dimensions == 2 else slice(1, -1), slice(1, -1), slice(1, -1))]
     touching = set(np.unique(labels)) - {0} - {k for k in np.unique(inner) if (labels == k).sum() == (inner == k).sum()}
     assert set(found.loc[found["at_border"], "object"]) == touching
+
+
+def test_objects_at_the_end_of_a_small_image_are_cut_off_by_it():
+    labels = np.zeros((2, 9, 12), int)
+    labels[0, 4:7, 1:3], labels[1, 4:7, 1:3] = 1, 2
+    sizes = [(7, 12), (9, 12)]
+    found = measures.pieces(labels, labels, (0, 0, 0), lambda z: (2, *sizes[z]), 2)
+    assert list(found["at_border"]) == [True, False]
 
 
 def stored(folder, labels, unit="micrometer"):

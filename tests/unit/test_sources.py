@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
 from unetflow.errors import InputError
+from unetflow.normalisation import moments
 from unetflow.sources import Source, identity, open_source
 
 SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
@@ -36,6 +37,9 @@ def ordered(phantom, axes):
 def expected(phantom, axes, channel=0, time=0):
     volume = phantom[time if "t" in axes else 0, channel if "c" in axes else 0]
     return volume if "z" in axes else volume[:1]
+
+
+SIZES = [(7, 12), (9, 5), (6, 8)]
 
 
 def assert_reads(source, volume):
@@ -313,3 +317,32 @@ def test_from_an_object_store(phantom, tmp_path, monkeypatch):
         assert_reads(open_source("s3://bucket/stack.tif"), expected(phantom, "zyx"))
     finally:
         server.stop()
+
+
+def test_images_of_different_sizes_lie_upper_left_on_one_canvas(tmp_path):
+    images = [np.random.default_rng(k).integers(1, 255, size).astype(np.uint8) for k, size in enumerate(SIZES)]
+    for ending in ("tif", "png"):
+        for k, image in enumerate(images):
+            imsave(tmp_path / f"{k}.{ending}", image, check_contrast=False)
+        source = open_source(str(tmp_path / f"*.{ending}"))
+        assert source.shape == (3, 9, 12) and [source.size(z) for z in range(3)] == SIZES
+        assert_reads(source, np.stack([np.pad(i, [(0, n - m) for n, m in zip((9, 12), i.shape)]) for i in images]))
+        everything = np.concatenate([image.ravel() for image in images])
+        np.testing.assert_allclose(moments(source.sample()), (everything.mean(), everything.std()))
+        for z, image in enumerate(images):
+            np.testing.assert_allclose(source.moments_of_slice(z), (image.mean(), image.std()))
+
+
+def test_files_of_more_axes_and_of_names_in_folders(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 255, (2, 6, 7, 3)).astype(np.uint8)
+    for k, image in enumerate(colours):
+        (tmp_path / f"day {k}").mkdir()
+        imsave(tmp_path / f"day {k}" / "cells.png", image, check_contrast=False)
+    source = open_source(str(tmp_path / "*/cells.png"), axes="zyxc", channel=1)
+    assert_reads(source, colours[..., 1])
+    assert source.files == ("day 0/cells.png", "day 1/cells.png") and source.size(1) == (6, 7)
+    source = open_source(str(tmp_path / "*/cells.png"), axes="tyxc", time=1)
+    assert_reads(source, colours[1:, ..., 0])
+    imsave(tmp_path / "day 1" / "cells.png", colours[1, :5], check_contrast=False)
+    with pytest.raises(InputError, match="different sizes along t"):
+        open_source(str(tmp_path / "*/cells.png"), axes="tyxc")

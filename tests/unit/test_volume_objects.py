@@ -28,14 +28,14 @@ def probability(seed, shape, smooth=0.7):
     return (0.5 + 0.5 * noise / np.abs(noise).max()).astype(np.float32)
 
 
-def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), **options):
+def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), size=None, **options):
     def windows(values):
         return lambda start, stop: values[tuple(map(slice, start, stop))]
 
     grid = Grid(probability.shape, block)
-    off_border = None if inside is None else windows(inside)
+    others = None if inside is None else windows(inside), voxel_size, size
     found = VolumeObjects(
-        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, off_border, voxel_size
+        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, *others
     )
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
@@ -141,3 +141,23 @@ def test_objects_grow_across_blocks():
     volume = np.zeros((1, 24, 24), np.float32)
     volume[0, 6:18, 6:16] = 1
     np.testing.assert_array_equal(by_blocks(volume, (1, 8, 8), grow=3)[0], segment(volume[0], grow=3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 3), st.integers(3, 14), st.integers(3, 14)),
+    st.lists(st.tuples(st.integers(1, 18), st.integers(1, 21)), min_size=3, max_size=3),
+    st.sampled_from([{}, {"seed_threshold": 0.6}, {"neck": 0.8}, {"neck": 0.8, "seed_threshold": 0.55}]),
+    st.booleans(),
+    st.sampled_from([0, 2]),
+)
+def test_images_of_different_sizes_as_each_alone(seed, block, sizes, how, fill_holes, grow):
+    volume = probability(seed, (3, 18, 21))
+    for one, (height, width) in zip(volume, sizes):
+        one[height:], one[:, width:] = 0, 0
+    options = how | {"min_size": 3, "fill_holes": fill_holes, "grow": grow}
+    found = by_blocks(volume, block, size=lambda z: sizes[z], reach=30, **options)
+    for z, (height, width) in enumerate(sizes):
+        assert same_partition(found[z, :height, :width], segment(volume[z, :height, :width], **options))
+        assert not found[z, height:].any() and not found[z, :, width:].any()

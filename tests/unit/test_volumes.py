@@ -10,6 +10,7 @@ import torch
 import zarr
 from conftest import ROOT
 from evaluate_volume import evaluate_volume
+from export_images import export_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_volume import plan_volume
@@ -126,6 +127,35 @@ def test_blocks_tiles_and_slabs_dont_show(model, tmp_path_factory, shape, block,
     found = zarr.open_group(predicted(folder, entry, model, options, slabs), mode="r")["0"][:]
     expected = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"])
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=2, max_size=4),
+    st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)),
+    st.sampled_from(["float32", "uint8", "argmax"]),
+    st.booleans(),
+)
+def test_images_of_different_sizes_are_predicted_as_each_alone(model, tmp_path_factory, sizes, block, store, by_slice):
+    folder = tmp_path_factory.mktemp("volume")
+    images = [np.random.default_rng(k).integers(0, 255, size, np.uint8) for k, size in enumerate(sizes)]
+    for k, image in enumerate(images):
+        tifffile.imwrite(folder / f"{k}.tif", image, photometric="minisblack")
+    if by_slice:
+        model = saved(folder / "model.safetensors", ARCHITECTURE, None)
+    options = OPTIONS | {"block": [block[0], 4 * block[1], 4 * block[2]], "store": store}
+    entry = {"path": str(folder / "*.tif"), "voxel_size": [1, 1, 1], "axes": "zyx"}
+    group = zarr.open_group(predicted(folder, entry, model, options, 2), mode="r")
+    export_images(str(folder / "prediction.zarr"), folder / "prediction_images")
+    for z, image in enumerate(images):
+        alone = inference.predict(modelfile.load(model), image, tta=OPTIONS["symmetries"])
+        expected = inference.ENCODINGS[store](alone)
+        found = group["0"][..., z, : image.shape[0], : image.shape[1]]
+        np.testing.assert_allclose(found, expected, atol=1e-5 if store == "float32" else 1)
+        np.testing.assert_array_equal(tifffile.imread(folder / f"prediction_images/{z}.tif"), found)
+        beyond = np.ones(group["0"].shape[-2:], bool)
+        beyond[: image.shape[0], : image.shape[1]] = False
+        assert not group["0"][..., z, :, :][..., beyond].any()
 
 
 def test_any_number_of_slabs_gives_the_same_files(model, tmp_path):

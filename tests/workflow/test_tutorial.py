@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+import tifffile
 import zarr
 from conftest import ROOT, Pipeline
 from unetflow import found
@@ -73,7 +74,9 @@ def test_every_command_works(followed):
     assert table["value"].iloc[0] > 0.3, "the network learned something"
     objects = zarr.open_group(folder / "results/volumes/all_of_mine/auto/segmentation.zarr", mode="r")["0"]
     assert objects.shape == (10, 256, 256) and (np.max(objects[6:], axis=(1, 2)) > 0).all()
-    assert (folder / "results/volumes/all_of_mine/auto/segmentation.ome.tif").is_file()
+    for z, image in enumerate(sorted((folder / "my_cells/images").iterdir())):
+        labels = tifffile.imread(folder / f"results/volumes/all_of_mine/auto/segmentation_images/{image.stem}.tif")
+        assert labels.dtype == np.uint16 and (labels == objects[z]).all()
     measured = pd.read_csv(folder / "results/volumes/all_of_mine/auto/objects.csv")
     assert len(measured) == len(np.unique(objects)) - 1 and set(measured["unit"]) == {"micrometer"}
     assert measured["image"].nunique() == 10 and all(

@@ -85,3 +85,21 @@ rule export_tiff:
         code=code("export_tiff.py"),
     script:
         "../scripts/export_tiff.py"
+
+
+rule export_images:
+    """A prediction, segmentation or prepared data set as one TIFF for each image, called as the image is."""
+    input:
+        image="results/{image}.zarr",
+    output:
+        exported=directory("results/{image}_images"),
+    log:
+        "logs/export_images/{image}.log",
+    wildcard_constraints:
+        image=r".+/(prediction|segmentation|volume)",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code("export_images.py"),
+    script:
+        "../scripts/export_images.py"

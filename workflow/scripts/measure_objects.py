@@ -19,6 +19,9 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
     key = files.fingerprint(key, volume, dimensions, files.stamps(segmentation))
     with jobs.state_folder(table, key) as state:
 
+        def shape(z):
+            return grid.shape[0], *source.size(z)
+
         def measured(number):
             """File of the measurements of one block."""
             start, stop = grid[number].start, grid[number].stop
@@ -26,7 +29,7 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
             def write(path):
                 labels = objects.read(start, stop)
                 values = source.read(start, stop) if labels.any() else labels  # nothing is fetched for nothing
-                np.save(path, measures.pieces(labels, values, start, grid.shape, dimensions).to_records())
+                np.save(path, measures.pieces(labels, values, start, shape, dimensions).to_records())
 
             return files.made_once(state / f"{number}.npy", write)
 

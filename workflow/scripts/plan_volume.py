@@ -3,6 +3,7 @@
 import json
 
 from unetflow import files, jobs, memory
+from unetflow.checks import sizes_in_words
 from unetflow.found import architecture_found
 from unetflow.models import build
 from unetflow.plan import in_words, lay_out
@@ -17,7 +18,7 @@ def plan_volume(volume, truth, architecture, options, plan, room):
     """
     source = open_with_truth(volume, truth)
     planned = lay_out(source, build(**architecture), options, room)
-    for line in in_words(source.name, planned):
+    for line in [*in_words(source.name, planned), *(f"images {text}" for text in sizes_in_words(source))]:
         jobs.log.info(line)
     files.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
 

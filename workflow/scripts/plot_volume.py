@@ -10,8 +10,8 @@ def plot_volume(volume, prediction, segmentation, figure):
     """Write an SVG; ``volume`` is the `volumes` entry. Only the window shown is read."""
     image, probability, objects = open_source(**volume), VolumePrediction(prediction), open_source(str(segmentation))
     z = image.shape[0] // 2
-    low = (z, *(max(0, (size - figures.CROP) // 2) for size in image.shape[1:]))
-    high = (z + 1, *(min(a + figures.CROP, size) for a, size in zip(low[1:], image.shape[1:])))
+    low = (z, *(max(0, (size - figures.CROP) // 2) for size in image.size(z)))
+    high = (z + 1, *(min(a + figures.CROP, size) for a, size in zip(low[1:], image.size(z))))
     found = objects.read(low, high)[0].astype(np.int64)
     chance, spread = probability.foreground(low, high)[0], probability.spread(low, high)
     shown = (f"z = {z}", image.read(low, high)[0], None, chance, found, None if spread is None else spread[0])

@@ -34,6 +34,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
             workers,
             inside,
             source.voxel_size,
+            source.size,
         )
         dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
         if not (path / "0/zarr.json").is_file():
@@ -46,11 +47,12 @@ def segment_volume(prediction, segmentation, options, workers, key):
 
         for done, _ in enumerate(in_parallel(write, grid, workers), 1):
             progress(done)
-        cut, faces = straight_cuts(array, grid, (0, 1, 2) if options["dimensions"] == 3 else (1, 2))
+        cut, faces = straight_cuts(array, grid, (0, 1, 2) if options["dimensions"] == 3 else (1, 2), source.size)
         zarr.open_group(path, mode="a").attrs["unetflow"] = {
             "objects": found.count,
             "cut_straight_at_a_block": len(cut),
             "faces_between_blocks": faces,
+            "slices": source.slices,
         }
         add_pyramid(path, state, labels=True, workers=workers)
         files.publish(path, segmentation)

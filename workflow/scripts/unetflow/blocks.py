@@ -73,8 +73,8 @@ def fitting_block(shape, block, stride):
 
 
 def read_mirrored(source, start, stop):
-    """Window [z, y, x] of a `sources.Source`, mirrored where it leaves the volume along y or x."""
-    rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.shape[1:]))
+    """Window [z, y, x] of a `sources.Source`, mirrored where it leaves its slices, which are of one size."""
+    rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.size(start[0])))
     low = (start[0], rows.min(), columns.min())
     high = (stop[0], rows.max() + 1, columns.max() + 1)
     window = source.read(low, high)

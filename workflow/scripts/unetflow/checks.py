@@ -165,6 +165,7 @@ def volume_findings(source):
         ("voxel size (z, y, x)", f"{list(source.voxel_size)} {source.unit or '(no unit)'}"),
         ("grey values", f"{sample.min()} to {sample.max()}, mean {sample.mean():.4g} in the middle"),
     ]
+    rows += [("images", text) for text in sizes_in_words(source)]
     if source.dtype.kind == "f" and not np.isfinite(sample).all():
         rows.append(("suspicious", "NaN or infinite values in the middle; replace them"))
     elif sample.min() == sample.max():
@@ -172,6 +173,14 @@ def volume_findings(source):
     if source.shape[0] > max(source.shape[1:]):
         rows.append(("suspicious", "more slices than pixels along y and x; if the axes are mixed up, set `axes`"))
     return rows
+
+
+def sizes_in_words(source):
+    """One sentence on the images of a `sources.Source` if they are of different sizes, else none."""
+    sizes = sorted(set(source.sizes), key=np.prod)
+    if len(sizes) > 1:
+        ends = " to ".join(" x ".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+        yield f"of {len(sizes)} sizes, {ends} pixels; each is predicted as if alone, and 0 where it ends"
 
 
 def disconnected(labels):

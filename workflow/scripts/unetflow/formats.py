@@ -18,7 +18,7 @@ HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 class Opened(NamedTuple):
     """An array that is read by slicing; its axes, one letter each ("" if unknown); voxel size (z, y, x) and unit.
 
-    files : names of the files that the first axis counts, if it does.
+    files : names of the files that the first axis counts, if it does; shapes : of the image in each.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Opened(NamedTuple):
     voxel_size: tuple | None = None
     unit: str | None = None
     files: tuple = ()
+    shapes: tuple = ()
 
 
 def is_url(path):

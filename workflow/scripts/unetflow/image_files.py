@@ -1,7 +1,10 @@
 """Opening TIFF and PNG files without reading them: a stack in one file, or a pattern of files with a slice each."""
 
 from glob import glob
+from os.path import commonpath, relpath
 from pathlib import Path
+
+import numpy as np
 
 from .errors import InputError, first_line
 from .formats import PNG, Opened, known_unit, local_or_remote_file
@@ -27,26 +30,15 @@ def open_tiff(path, name):
 
 def open_slices(path, name):
     """A pattern of TIFF or PNG files, in the order of the numbers in their names (2 before 10), or one PNG file."""
-    import tifffile
-    import zarr
-    from skimage.io import imread
-
     files = files_of(path)
     if not files:
         raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
-    if path.lower().endswith(PNG):
-        sequence = tifffile.FileSequence(imread, files)
-    elif len(files) == 1:
+    if len(files) == 1 and not path.lower().endswith(PNG):
         return open_tiff(files[0], name)
-    else:
-        sequence = tifffile.TiffSequence(files)
-    if len(sequence.shape) != 1:
-        raise InputError(f"{path} matches files that don't form one row of slices; name them by one number")
-    try:
-        array = zarr.open(sequence.aszarr(), mode="r")
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise unreadable(files[0], error) from error
-    return Opened(str(path), array, "zyx" if array.ndim == 3 else "", files=tuple(Path(file).name for file in files))
+    array = Slices(files)
+    folder = commonpath([Path(file).parent for file in files])
+    names = tuple(relpath(file, folder) for file in files)
+    return Opened(str(path), array, "zyx" if len(array.shape) == 3 else "", files=names, shapes=array.shapes)
 
 
 def files_of(path):
@@ -55,22 +47,55 @@ def files_of(path):
     return natural_sorted(glob(path))
 
 
-def check_sizes(path):
-    """Raise InputError if the files of a pattern are not all of one size, which is read from their heads."""
-    import imageio.v3 as imageio
+class Slices:
+    """Image files of a slice each as one array [z, ...]: smaller ones lie upper left, and 0 is where they end.
 
-    first = None
-    for file in files_of(path):
-        try:
-            size = imageio.improps(file).shape
-        except Exception as error:  # whatever a decoder raises, the user's remedy is the same
-            raise unreadable(file, error) from error
-        first = first or (file, size)
-        if size != first[1]:
-            raise InputError(
-                f"{file} has shape {size}, but {first[0]} {first[1]}; slices of a volume are of one size: put "
-                f"images of another size under a pattern of their own, as another volume"
-            )
+    .shapes : of each file's image. Raises InputError if they can't be read, or have different numbers of axes.
+    """
+
+    def __init__(self, files):
+        self.files = files
+        self.shapes, dtypes = zip(*(head(file) for file in files))
+        for file, shape in zip(files, self.shapes):
+            if len(shape) != len(self.shapes[0]):
+                raise InputError(
+                    f"{file} has shape {shape}, but {files[0]} {self.shapes[0]}; images of a volume are all grey, all "
+                    f"in colour or all stacks: convert this one, or put it under a pattern of its own, as a volume"
+                )
+        self.dtype = np.result_type(*dtypes)
+        self.shape = (len(files), *(max(sizes) for sizes in zip(*self.shapes)))
+        self.chunks = (1, *self.shape[1:])
+
+    def __getitem__(self, index):
+        chosen, inner = np.arange(len(self.files))[index[0]], index[1:]
+        window = np.zeros((*chosen.shape, *np.broadcast_to(0, self.shape[1:])[inner].shape), self.dtype)
+        for place in np.ndindex(chosen.shape):
+            part = read_file(self.files[chosen[place]])[inner]
+            window[(*place, *map(slice, part.shape))] = part
+        return window
+
+
+def head(file):
+    """(shape, dtype) of the image in a file, without reading it."""
+    import imageio.v3 as imageio
+    import tifffile
+
+    try:
+        if file.lower().endswith(PNG):
+            known = imageio.improps(file)
+            return known.shape, known.dtype
+        with tifffile.TiffFile(file) as tiff:
+            return tiff.series[0].shape, tiff.series[0].dtype
+    except Exception as error:  # whatever a decoder raises, the user's remedy is the same
+        raise unreadable(file, error) from error
+
+
+def read_file(file):
+    """The pixels of a TIFF or PNG file."""
+    import tifffile
+    from skimage.io import imread
+
+    return imread(file) if file.lower().endswith(PNG) else tifffile.imread(file)
 
 
 def unreadable(file, error):

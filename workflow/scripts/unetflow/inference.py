@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 import torch
@@ -48,6 +48,10 @@ class Predictor:
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
         self.normalisation = getattr(model, "normalisation", (0.0, 1.0))
         self.mean, self.sd = self.normalisation or moments
+
+    @property
+    def channels(self):
+        return self.model.classes + self.spread
 
     def for_slice(self, source, z):
         """This predictor for the slice ``z`` of a `sources.Source`: by the slice's own moments, if it is a file of its
@@ -149,26 +153,45 @@ def input_shape(shape, tile, model):
 
 
 def read_with_halo(source, block, tile, predictor):
-    """(predictor, window [y, x]) for each slice of a block: its voxels with all that its tiles read around them."""
-    context = predictor.model.context
-    start = (block.start[0], *(a - context for a in block.start[1:]))
-    inner = input_shape(block.shape[1:], tile, predictor.model)
-    window = read_mirrored(source, start, (block.stop[0], *(a + n for a, n in zip(start[1:], inner))))
-    return [(predictor.for_slice(source, z), one) for z, one in enumerate(window, block.start[0])]
+    """(predictor, window [y, x], filled (y, x)) for each slice of a block: how much of the block it fills, and the
+    voxels of that with all that its tiles read around them; no window where it ends before the block begins."""
+    slices, (first, *corner) = [], block.start
+    for size, run in groupby(range(first, block.stop[0]), source.size):
+        numbers = list(run)
+        filled = tuple(max(0, min(n, b) - a) for n, a, b in zip(size, corner, block.stop[1:]))
+        if all(filled):
+            shape = len(numbers), *filled
+            windows = read_around(source, (numbers[0], *corner), shape, tile, predictor.model)
+            slices += [(predictor.for_slice(source, z), one, filled) for z, one in zip(numbers, windows)]
+        else:
+            slices += [(predictor, None, filled) for _ in numbers]
+    return slices
+
+
+def read_around(source, start, shape, tile, model):
+    """Window [z, y, x] of slices of one size: ``shape`` voxels from ``start`` with all that tiles read around them."""
+    low = (start[0], *(a - model.context for a in start[1:]))
+    sizes = (shape[0], *input_shape(shape[1:], tile, model))
+    return read_mirrored(source, low, tuple(a + n for a, n in zip(low, sizes)))
 
 
 def predict_block(slices, block, tile, encode):
     """Encoded probabilities of a block from its `read_with_halo`, or None if a GPU has too little memory for the tile.
+    They are 0 where the images end.
 
     Memory is freed only when the exception is gone, so this must return before a smaller tile is tried.
     """
+    empty = encode(np.zeros((slices[0][0].channels, 0, 0), np.float32))
+    result = np.zeros((*empty.shape[:-2], *block.shape), empty.dtype)
     try:
-        parts = [predict_slice(predictor, window, block.shape[1:], tile, encode) for predictor, window in slices]
+        for z, (predictor, window, (height, width)) in enumerate(slices):
+            if window is not None:
+                result[..., z, :height, :width] = predict_slice(predictor, window, (height, width), tile, encode)
     except torch.OutOfMemoryError:
         if max(tile) <= slices[0][0].model.stride:
             raise
         return None
-    return np.stack(parts, axis=-3)
+    return result
 
 
 def smaller_tile(tile, stride):

@@ -109,10 +109,11 @@ def touching(here, beyond, shift):
     return np.unique(pairs[(pairs > 0).all(axis=1)], axis=0)
 
 
-def straight_cuts(labels, grid, axes):
+def straight_cuts(labels, grid, axes, size):
     """(ids of objects cut straight at a block's face, faces looked at); ``labels`` int[z, y, x], across ``axes``.
 
-    An object is cut if at some face at least LONG_CUT of its voxels lie there and most have something else beyond.
+    An object is cut if at some face at least LONG_CUT of its voxels lie there and most have something else beyond, but
+    for the image's end. size : function of z, the (y, x) of the slice.
     """
     cut, faces = set(), 0
     for block, axis in grid.faces():
@@ -120,6 +121,9 @@ def straight_cuts(labels, grid, axes):
             continue
         where = planes(block, axis, block.stop[axis] - 1, block.stop[axis] + 1)
         here, beyond = np.moveaxis(np.asarray(labels[where]), axis, 0)
+        if axis:
+            goes_on = [size(z)[axis - 1] > block.stop[axis] for z in range(block.start[0], block.stop[0])]
+            beyond = np.where(np.array(goes_on)[:, None], beyond, here)
         faces += 1
         for one, other in ((here, beyond), (beyond, here)):
             ids, place = np.unique(one, return_inverse=True)

@@ -19,11 +19,11 @@ EXTREMES = {"low": "min", "high": "max", "at_border": "max"}
 def pieces(labels, values, start, shape, dimensions):
     """Frame of the pieces of a window: objects int[z, y, x], 0 background, and grey values of the same shape.
 
-    start : (z, y, x) of the window in the volume, whose shape is ``shape``. dimensions : 3, or 2 if objects lie in a
-    slice each, so that the first and last slice are no border.
+    start : (z, y, x) of the window in the volume. shape : function of z, the volume's if it is all of the size of the
+    slice ``z``. dimensions : 3, or 2 if objects lie in a slice each, so that the first and last slice are no border.
     """
     return merged(
-        of_slice(*one, (z, *start[1:]), shape, dimensions) for z, *one in zip(count(start[0]), labels, values)
+        of_slice(*one, (z, *start[1:]), shape(z), dimensions) for z, *one in zip(count(start[0]), labels, values)
     )
 
 

@@ -1,5 +1,7 @@
 """From probabilities to objects: of a slice, and of volumes larger than memory."""
 
+from itertools import count
+
 import numpy as np
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 from scipy.ndimage import label as components
@@ -104,19 +106,21 @@ class VolumeObjects:
     foreground : function of (start, stop), returns the probability float32[z, y, x] of a window. grid : `blocks.Grid`.
     scratch : function of a name, returns int64[z, y, x] `shards.Shards` of the blocks of the grid.
     options : an entry of `segmentation`. inside : like ``foreground``, see `pieces`, or None. voxel_size : (z, y, x),
-    of which the proportions matter. ``.count`` is the number of objects.
+    of which the proportions matter. size : function of z, the (y, x) of the slice, where there are smaller ones than
+    the volume's: they lie upper left, and nothing is beyond. ``.count`` is the number of objects.
 
     Connected components equal those of the whole volume. Flooded objects do as far as what lies within ``reach``
     decides.
     """
 
-    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None, voxel_size=(1, 1, 1)):
+    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None, voxel_size=(1, 1, 1), size=None):
         self.probability, self.grid, self.options, self.workers = foreground, grid, options, workers
         self.inside, self.seeds_above, self.neck = inside or foreground, options["seed_threshold"], options["neck"]
         if self.seeds_above is None and inside is not None:
             self.seeds_above = options["threshold"]
         self.flooded = self.seeds_above is not None or self.neck is not None
         self.dimensions = options["dimensions"]
+        self.size = size or (lambda z: grid.shape[1:])
         self.voxel_size = voxel_size if self.dimensions == 3 else (1, 1)
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
         self.mask = above(self.probability, options["threshold"])
@@ -153,11 +157,11 @@ class VolumeObjects:
     def cores_in(self, start, stop):
         """`cores` bool[z, y, x] of a window."""
         low, high, core = self.widened(start, stop, self.options["reach"])
-        return self.by_slice(lambda d, n: cores(d, self.neck, n), self.depth_in(low, high))[core]
+        return self.by_slice(lambda d, n: cores(d, self.neck, n), low, self.depth_in(low, high))[core]
 
     def depth_in(self, start, stop):
         """`depth` float64[z, y, x] of what is seeded in a window."""
-        return self.by_slice(lambda seeded, _: depth(seeded, self.voxel_size), self.seeded(start, stop))
+        return self.by_slice(lambda seeded, _: depth(seeded, self.voxel_size), start, self.seeded(start, stop))
 
     def flood(self, block):
         """Flood one block from all seeds within reach; returns the voxels of every object in it."""
@@ -166,7 +170,7 @@ class VolumeObjects:
         def flooded():
             heights = -(self.inside if self.neck is None else self.depth_in)(start, stop)
             seeds, mask = self.seeds.read(start, stop), self.mask(start, stop)
-            return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), heights, seeds, mask)[core]
+            return self.by_slice(lambda h, s, m, n: watershed(h, s, n, mask=m), start, heights, seeds, mask)[core]
 
         labels = self.store.kept(block, flooded)
         return np.bincount(labels.ravel(), minlength=len(self.seeds.sizes) + 1)
@@ -178,11 +182,19 @@ class VolumeObjects:
         high = tuple(min(b + m, n) for b, m, n in zip(stop, margins, self.grid.shape))
         return low, high, tuple(slice(a - i, b - i) for a, b, i in zip(start, stop, low))
 
-    def by_slice(self, function, *arrays):
-        """``function`` of arrays [z, y, x] and the neighbourhood: slice by slice in 2-D, all at once in 3-D."""
+    def by_slice(self, function, start, *arrays):
+        """``function`` of arrays [z, y, x] of a window and the neighbourhood: slice by slice in 2-D, as far as each
+        goes, all at once in 3-D."""
         if self.dimensions == 3:
             return function(*arrays, self.neighbours)
-        return np.stack([function(*slices, self.neighbours[1]) for slices in zip(*arrays)])
+        return np.stack([self.in_slice(function, z, start, *one) for z, *one in zip(count(start[0]), *arrays)])
+
+    def in_slice(self, function, z, start, *arrays):
+        """``function`` of what arrays [y, x] of a window hold of the slice ``z``; 0 beyond."""
+        filled = tuple(slice(0, max(0, n - a)) for n, a in zip(self.size(z), start[1:]))
+        parts = [one[filled] for one in arrays]
+        found = function(*parts, self.neighbours[1]) if parts[0].size else np.zeros(parts[0].shape, bool)
+        return np.pad(found, [(0, n - m) for n, m in zip(arrays[0].shape, found.shape)])
 
     def read(self, start, stop):
         """Objects int64[z, y, x] of a window, numbered from 1."""
@@ -192,5 +204,5 @@ class VolumeObjects:
         else:
             labels = self.number[self.store[tuple(map(slice, low, high))]]
         if self.options["grow"]:
-            labels = self.by_slice(lambda one, _: expand_labels(one, self.options["grow"]), labels)
+            labels = self.by_slice(lambda one, _: expand_labels(one, self.options["grow"]), low, labels)
         return labels[core]

@@ -81,6 +81,7 @@ def prediction_shards(folder, source, network, grid, options):
         "model": network.description["weights_sha256"],
         "source": source.name,
         "device": next(network.parameters()).device.type,
+        "slices": source.slices,
     }
     return Shards(path / "0", Path(folder, "done.jsonl"))
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import InputError
 from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, is_url, open_hdf5, open_n5, open_zarr
-from .image_files import check_sizes, open_slices, open_tiff
+from .image_files import open_slices, open_tiff
 from .normalisation import moments
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
@@ -32,8 +32,8 @@ class Source:
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
     fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
-    files : name of the file of every slice, where each has its own. opened : arguments of `open_source`, with which
-    other processes open the volume anew.
+    files : name of the file of every slice, where each has its own; sizes : (y, x) of the image in it, which lies upper
+    left. opened : arguments of `open_source`, with which other processes open the volume anew.
     """
 
     name: str
@@ -43,11 +43,12 @@ class Source:
     voxel_size: tuple | None = None
     unit: str | None = None
     files: tuple = ()
+    sizes: tuple = ()
     opened: tuple = ()
     seen: dict = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self):
-        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.files
+        parts = self.name, self.array, self.axes, self.fixed, self.voxel_size, self.unit, self.files, self.sizes
         return (open_source, self.opened) if self.opened else (Source, parts)
 
     @cached_property
@@ -58,6 +59,15 @@ class Source:
     @property
     def dtype(self):
         return np.dtype(self.array.dtype)
+
+    def size(self, z):
+        """(y, x) of the slice ``z``: less than the volume's where images are of different sizes."""
+        return self.sizes[z] if self.sizes else self.shape[1:]
+
+    @property
+    def slices(self):
+        """What stores of ours say of each slice that is an image of its own, as `stacks.write_volume` does."""
+        return [{"name": str(Path(f).with_suffix("")), "shape": size} for f, size in zip(self.files, self.sizes)]
 
     def middle(self, slices=1):
         """The middle of the volume [z, y, x]: up to ``slices`` slices, `MIDDLE` voxels per side."""
@@ -73,12 +83,15 @@ class Source:
         else:
             ranges = map(spread, self.shape, SPREAD, (1, MIDDLE, MIDDLE))
         for window in product(*ranges):
-            yield self.read(*zip(*window))
+            low, high = zip(*window)
+            high = (high[0], *map(min, high[1:], self.size(low[0])))
+            if all(a < b for a, b in zip(low, high)):
+                yield self.read(low, high)
 
     def moments_of_slice(self, z):
         """(mean, sd) of the grey values of the slice ``z``, which is read as a whole, once."""
         if z not in self.seen:
-            (image,) = self.read((z, 0, 0), (z + 1, *self.shape[1:]))
+            (image,) = self.read((z, 0, 0), (z + 1, *self.size(z)))
             self.seen[z] = moments(image[y : y + MIDDLE] for y in range(0, len(image), MIDDLE))
         return self.seen[z]
 
@@ -130,7 +143,14 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     _check_axes(source)
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
-    source.files = opened.files if source.axes[0] == "z" else ()
+    if opened.files and source.axes[0] == "z":
+        y, x = (source.axes.index(axis) - 1 for axis in "yx")
+        source.files, source.sizes = opened.files, tuple((shape[y], shape[x]) for shape in opened.shapes)
+    elif len(set(opened.shapes)) > 1:
+        raise InputError(
+            f"{opened.name} holds images of different sizes along {source.axes[0]}; name the one that is meant in "
+            f"`path`"
+        )
     source.opened = (path, array, axes, channel, time, voxel_size, unit)
     return source
 
@@ -151,12 +171,9 @@ def open_with_truth(volume, truth):
     """The volume, opened; ``volume`` and ``truth`` (or None) are what `open_source` takes.
 
     Raises InputError for what would only be found out after hours of prediction: voxels of unknown size, truth of
-    another shape, files of different sizes in a pattern.
+    another shape.
     """
     source = open_source(**volume)
-    for entry in filter(None, (volume, truth)):
-        if "*" in entry["path"]:
-            check_sizes(entry["path"])
     if source.voxel_size is None:
         raise InputError(
             f"{source.name} does not say how large its voxels are; add voxel_size: [z, y, x] and unit to the volume in "
@@ -168,6 +185,12 @@ def open_with_truth(volume, truth):
             f"{labels.name} has shape {labels.shape}, but the volume {source.shape}; correct its `truth` in the "
             f"configuration"
         )
+    for truth_size, size, *files in zip(labels.sizes, source.sizes, labels.files, source.files):
+        if truth_size != size:
+            raise InputError(
+                f"{files[0]} has {truth_size} pixels, but {files[1]} {size}; truth and images are paired in the order "
+                f"of the numbers in their names: correct `truth`, or the files"
+            )
     return source
 
 

@@ -214,10 +214,15 @@ class VolumePrediction:
         self.voxel_size, self.unit = ngff.spacing(group)
         self.channels = ngff.channel_names(group)
         self.shape = self.array.shape[-3:]
+        self.slices = self.meta["slices"]
         self.block = self.array.shards[-3:]
 
+    def size(self, z):
+        """(y, x) of the slice ``z``."""
+        return self.slices[z]["shape"] if self.slices else self.shape[1:]
+
     def foreground(self, start, stop):
-        """Probability of an object, float32[z, y, x] of a window."""
+        """Probability of an object, float32[z, y, x] of a window; 0 where an image ends."""
         if self.meta["stored"] == "argmax":
             return (self.array[tuple(map(slice, start, stop))] == 1).astype(np.float32)
         return self.channel("object", start, stop)
