@@ -11,6 +11,9 @@ from augment import augment_chunk
 from collect import collect
 from ensemble import ensemble
 from evaluate import evaluate
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
@@ -378,8 +381,27 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
     script.choose_segmentation(script.Inputs(*paths), *outputs, "0", PREDICTION, options, "cpu")
     assert json.loads(outputs[0].read_text()) == {"threshold": 0.5, "connectivity": 1, "min_size": 0}
     trials = pd.read_csv(outputs[1])
-    assert len(trials) == 6 and trials["score"].idxmax() == 2
+    assert trials["threshold"].tolist() == [0.35, 0.5, 0.8, 0.5] and trials["min_size"].tolist() == [0, 0, 0, 2]
+    assert trials["score"].idxmax() == 1
     assert seen == split(folder, "validation")
+
+
+@given(arrays(float, (3, 4, 2), elements=st.floats(0, 1)), st.permutations("abc"))
+def test_no_single_option_improves_the_choice(scores, order):
+    from choose_segmentation import climb
+
+    among, asked = {key: list(range(scores.shape["abc".index(key)])) for key in order}, []
+
+    def score(choice):
+        asked.append(tuple(choice[key] for key in "abc"))
+        return scores[asked[-1]]
+
+    best, tried = climb(among, {"a": 1, "b": "not among them"}, score)
+    assert asked[0] == (1, 0, 0) and len(asked) == len(set(asked)) == len(tried)
+    for key, values in among.items():
+        for value in values:
+            choice = best | {key: value}
+            assert scores[tuple(choice[key] for key in "abc")] <= scores[tuple(best[key] for key in "abc")]
 
 
 def test_no_size_is_chosen_that_drops_what_is_annotated_elsewhere():

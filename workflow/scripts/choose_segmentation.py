@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,9 @@ from unetflow.models.network import inside
 from unetflow.objects import pieces, slice_options, tidied
 from unetflow.stacks import Volume, read_split
 
+# The order in which options are chosen: with necks first, what is found is as good on other slices as the best of all
+# combinations; with the threshold first it was worse (docs/log.md).
+ORDER = ("neck", "seed_threshold", "threshold", "fill_holes", "min_size", "grow")
 MOST_DROPPED = 0.02  # the share of the annotated objects that ``min_size`` may be above
 
 
@@ -32,36 +34,62 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
 
     Tried on the fold's validation slices, on which the network was not trained, or on its training slices where it has
     no validation slices; never on its test slices. prediction : the `prediction` entry. options : the `segmentation`
-    entry, whose ``choose`` names the metric and the values to try; of equally good ones the first is taken. Values of
+    entry, whose ``choose`` names the metric and the values to try, option by option in `ORDER`, see `climb`. Values of
     ``min_size`` that would drop objects annotated in the training part are not tried, see `without_large_sizes`.
     """
     volume, network = Volume(inputs.volume), modelfile.load(inputs.model, device)
     split = read_split(inputs.splits, fold)
     names = split["validation"] or split["train"]
-    function, truth = ctc.MEASURES[options["choose"]["metric"]]
+    metric = options["choose"]["metric"]
+    function, truth = ctc.MEASURES[metric]
     channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
     predicted = [(found[1], inside(found, network.classes)) for found in channels]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
-    annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
-    candidates = list(combinations(without_large_sizes(options["choose"]["among"], annotated)))
 
     @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
     def cut(**how):
         return [pieces(probability, inside=off_border, **how) for probability, off_border in predicted]
 
-    rows, progress = [], jobs.Progress(len(candidates), "trial")
-    for number, candidate in enumerate(candidates, 1):
+    def score(candidate):
         how = slice_options(options | candidate)
         rest = {key: how.pop(key) for key in ("min_size", "grow") if key in how}
-        found = [tidied(labels, **rest) for labels in cut(**how)]
-        rows.append(candidate | {"score": function(first, found, *others)})
-        progress(number)
-    table = pd.DataFrame(rows)
-    best = int(table["score"].argmax())
-    table.to_csv(trials, index=False)
-    files.write_atomically(chosen, json.dumps(slice_options(options | candidates[best]), indent=2) + "\n")
-    told = ", ".join(f"{key} {value}" for key, value in candidates[best].items())
-    jobs.log.info(f"{told}: {options['choose']['metric']} {rows[best]['score']:.4g} on {len(names)} slices")
+        value = function(first, [tidied(labels, **rest) for labels in cut(**how)], *others)
+        jobs.log.info(f"{in_words(candidate)}: {metric} {value:.4g}")
+        return value
+
+    annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
+    among = without_large_sizes(options["choose"]["among"], annotated)
+    best, tried = climb({key: among[key] for key in ORDER if key in among}, options, score)
+    tried.to_csv(trials, index=False)
+    files.write_atomically(chosen, json.dumps(slice_options(options | best), indent=2) + "\n")
+    jobs.log.info(f"chosen by {len(names)} slices: {in_words(best)}")
+
+
+def climb(among, options, score):
+    """(best choice of a value for each key of ``among``, frame of all that were tried with their score).
+
+    Coordinate ascent: for each key in turn, its best value with the others as they are, until no key gains any more. It
+    starts from the values of ``options`` where these are among them, else from the first. score : function of a choice.
+    """
+    best = {key: options[key] if options.get(key) in values else values[0] for key, values in among.items()}
+    tried = {}
+
+    def scored(choice):
+        key = tuple(choice.values())
+        if key not in tried:
+            tried[key] = score(choice)
+        return tried[key]
+
+    before = None
+    while best != before:
+        before = best
+        for key, values in among.items():
+            best = max([best, *(best | {key: value} for value in values)], key=scored)
+    return best, pd.DataFrame([dict(zip(among, key)) | {"score": value} for key, value in tried.items()])
+
+
+def in_words(choice):
+    return ", ".join(f"{key} {value}" for key, value in choice.items())
 
 
 def without_large_sizes(among, annotated):
@@ -77,12 +105,6 @@ def without_large_sizes(among, annotated):
         return among
     most = int(np.quantile(sizes, MOST_DROPPED, method="lower"))
     return among | {"min_size": [size for size in among["min_size"] if size <= most] or [most]}
-
-
-def combinations(among):
-    """Every choice of one value for each key of a dict of lists."""
-    for values in product(*among.values()):
-        yield dict(zip(among, values))
 
 
 if __name__ == "__main__":
