@@ -11,7 +11,7 @@ from measure_objects import measure_objects
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops_table
 from unetflow import measures, ngff
-from unetflow.blocks import Grid
+from unetflow.blocks import Grid, widened
 
 SAME = {  # ours -> scikit-image's
     "object": "label",
@@ -45,6 +45,8 @@ def objects(seed, shape, dimensions):
 def expected(labels, values, voxel_size, dimensions):
     """scikit-image's measurements of the whole volume."""
     names = [*SAME.values(), "centroid"]
+    if dimensions == 2 and voxel_size[1] == voxel_size[2]:
+        names.append("perimeter")
     if dimensions == 3:
         found = pd.DataFrame(regionprops_table(labels, values, properties=names, spacing=voxel_size))
     else:
@@ -64,10 +66,12 @@ def expected(labels, values, voxel_size, dimensions):
 )
 def test_measurements_are_those_of_the_whole_volume(seed, block, dimensions, voxel_size):
     labels, values = objects(seed, (5, 20, 21), dimensions)
-    parts = [
-        measures.pieces(labels[part.slices], values[part.slices], part.start, lambda z: labels.shape, dimensions)
-        for part in Grid(labels.shape, block)
-    ]
+    parts = []
+    for part in Grid(labels.shape, block):
+        low, high, core = widened(part.start, part.stop, (0, measures.HALO, measures.HALO), labels.shape)
+        lengths = np.stack([measures.outlines(one) for one in labels[tuple(map(slice, low, high))]])[core]
+        window = labels[part.slices], values[part.slices], lengths, part.start
+        parts.append(measures.pieces(*window, lambda z: labels.shape, dimensions))
     found = measures.table(measures.merged(parts), voxel_size, dimensions)
     theirs = expected(labels, values, voxel_size, dimensions)
     # scikit-image takes rounding errors of objects one voxel thick for a length, up to its square root.
@@ -77,11 +81,20 @@ def test_measurements_are_those_of_the_whole_volume(seed, block, dimensions, vox
     assert set(found.loc[found["at_border"], "object"]) == touching
 
 
+def test_perimeters_of_objects_that_touch():
+    """Those of scikit-image, which sees each object alone."""
+    labels = np.random.default_rng(0).integers(0, 4, (12, 13)).repeat(4, 0).repeat(4, 1)
+    theirs = regionprops_table(labels, properties=["perimeter"])["perimeter"]
+    lengths = measures.outlines(labels)
+    assert (lengths[labels == 0] == 0).all()
+    np.testing.assert_allclose(np.bincount(labels.ravel(), lengths.ravel())[1:], theirs)
+
+
 def test_objects_at_the_end_of_a_small_image_are_cut_off_by_it():
     labels = np.zeros((2, 9, 12), int)
     labels[0, 4:7, 1:3], labels[1, 4:7, 1:3] = 1, 2
     sizes = [(7, 12), (9, 12)]
-    found = measures.pieces(labels, labels, (0, 0, 0), lambda z: (2, *sizes[z]), 2)
+    found = measures.pieces(labels, labels, labels, (0, 0, 0), lambda z: (2, *sizes[z]), 2)
     assert list(found["at_border"]) == [True, False]
 
 
@@ -102,14 +115,14 @@ def test_the_table_of_a_volume_of_files_names_them(tmp_path, monkeypatch):
     def interrupted(*window):
         if len(done) == 5:
             raise OSError("power cut")
-        done.append(window[2])
+        done.append(window[3])
         return pieces(*window)
 
     monkeypatch.setattr(measures, "pieces", interrupted)
     with pytest.raises(OSError, match="power cut"):
         measure_objects(*arguments[:4], 1, "key")
     assert not arguments[2].exists()
-    monkeypatch.setattr(measures, "pieces", lambda *window: done.append(window[2]) or pieces(*window))
+    monkeypatch.setattr(measures, "pieces", lambda *window: done.append(window[3]) or pieces(*window))
     measure_objects(*arguments, "key")
     assert len(done) == len(set(done)) == 3 * 2 * 3, "each block once"
     table = pd.read_csv(arguments[2])
@@ -117,6 +130,8 @@ def test_the_table_of_a_volume_of_files_names_them(tmp_path, monkeypatch):
     np.testing.assert_allclose(table[theirs.columns], theirs, rtol=1e-6, atol=1e-5)
     assert (table["image"] == [f"cell {z}.tif" for z in table["z"].astype(int)]).all()
     assert (table["unit"] == "micrometer").all()
+    round_ones = 4 * np.pi * table["size"] / table["perimeter"].replace(0, np.nan) ** 2
+    np.testing.assert_allclose(table["circularity"], round_ones, rtol=1e-6)
 
 
 def test_a_volume_without_objects_has_an_empty_table(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from unetflow import files, jobs, measures
-from unetflow.blocks import Grid
+from unetflow.blocks import Grid, widened
 from unetflow.parallel import in_parallel
 from unetflow.sources import open_source
 
@@ -27,9 +27,11 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
             start, stop = grid[number].start, grid[number].stop
 
             def write(path):
-                labels = objects.read(start, stop)
+                low, high, core = widened(start, stop, (0, measures.HALO, measures.HALO), grid.shape)
+                wide = objects.read(low, high)
+                labels, lengths = wide[core], np.stack([measures.outlines(one) for one in wide])[core]
                 values = source.read(start, stop) if labels.any() else labels  # nothing is fetched for nothing
-                np.save(path, measures.pieces(labels, values, start, shape, dimensions).to_records())
+                np.save(path, measures.pieces(labels, values, lengths, start, shape, dimensions).to_records())
 
             return files.made_once(state / f"{number}.npy", write)
 

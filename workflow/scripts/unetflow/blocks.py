@@ -72,6 +72,13 @@ def fitting_block(shape, block, stride):
     return tuple(min(a, b) for a, b in zip(whole, block))
 
 
+def widened(start, stop, margins, shape):
+    """(start, stop, slices of the window in it) of a window with ``margins`` (z, y, x), cut off at ``shape``."""
+    low = tuple(max(a - m, 0) for a, m in zip(start, margins))
+    high = tuple(min(b + m, n) for b, m, n in zip(stop, margins, shape))
+    return low, high, tuple(slice(a - i, b - i) for a, b, i in zip(start, stop, low))
+
+
 def read_mirrored(source, start, stop):
     """Window [z, y, x] of a `sources.Source`, mirrored where it leaves its slices, which are of one size."""
     rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.size(start[0])))

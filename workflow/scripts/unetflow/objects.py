@@ -8,6 +8,7 @@ from scipy.ndimage import label as components
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
+from .blocks import widened
 from .joining import Components, neighbourhood
 from .parallel import in_parallel
 
@@ -176,11 +177,8 @@ class VolumeObjects:
         return np.bincount(labels.ravel(), minlength=len(self.seeds.sizes) + 1)
 
     def widened(self, start, stop, margin):
-        """(start, stop, slices of the window in it) of a window with a margin, cut off at the volume's border."""
-        margins = (margin if self.dimensions == 3 else 0, margin, margin)
-        low = tuple(max(a - m, 0) for a, m in zip(start, margins))
-        high = tuple(min(b + m, n) for b, m, n in zip(stop, margins, self.grid.shape))
-        return low, high, tuple(slice(a - i, b - i) for a, b, i in zip(start, stop, low))
+        """`blocks.widened` by a margin, along z only where objects lie in space."""
+        return widened(start, stop, (margin if self.dimensions == 3 else 0, margin, margin), self.grid.shape)
 
     def by_slice(self, function, start, *arrays):
         """``function`` of arrays [z, y, x] of a window and the neighbourhood: slice by slice in 2-D, as far as each
