@@ -87,6 +87,16 @@ def test_what_is_said_of_a_volume():
     assert rows["voxel size (z, y, x)"] == "[2.0, 0.5, 0.5] micrometer"
 
 
+def test_what_is_said_of_images_of_different_sizes():
+    files, sizes = tuple(f"{k}.tif" for k in range(40)), ((9, 8),) * 39 + ((3, 7),)
+    values = np.arange(40 * 72).reshape(40, 9, 8)
+    rows = volume_findings(Source("v", values, "zyx", {}, (1.0, 1.0, 1.0), None, files, sizes))
+    assert dict(rows)["images"].startswith("of 2 sizes, 3 x 7 to 9 x 8 pixels;") and "suspicious" not in dict(rows)
+    assert "images" not in dict(
+        volume_findings(Source("v", values, "zyx", {}, (1.0, 1.0, 1.0), None, files, sizes[:1] * 40))
+    )
+
+
 @pytest.mark.parametrize(
     "values, said",
     [

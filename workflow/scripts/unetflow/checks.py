@@ -170,7 +170,7 @@ def volume_findings(source):
         rows.append(("suspicious", "NaN or infinite values in the middle; replace them"))
     elif sample.min() == sample.max():
         rows.append(("suspicious", "the same value everywhere in the middle: is it the right array, channel and time?"))
-    if source.shape[0] > max(source.shape[1:]):
+    if not source.files and source.shape[0] > max(source.shape[1:]):
         rows.append(("suspicious", "more slices than pixels along y and x; if the axes are mixed up, set `axes`"))
     return rows
 

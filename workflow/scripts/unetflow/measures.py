@@ -17,7 +17,7 @@ STRAIGHT, DIAGONAL = [(-1, 0), (1, 0), (0, -1), (0, 1)], [(-1, -1), (-1, 1), (1,
 PRODUCTS = ["zz", "yy", "xx", "zy", "zx", "yx", "vv"]
 HALO = 2  # pixels around a window that decide what is the outline in it
 # Length of an outline at one of its pixels, by 1 and 2 for each neighbour in the outline that shares an edge and 10 for
-# each that shares a corner (Benkrid and Crookes, Design and FPGA implementation of a perimeter estimator; as scikit-image).
+# each that shares a corner (Benkrid and Crookes, Design and FPGA implementation of a perimeter estimator).
 LENGTHS = np.zeros(50)
 LENGTHS[[5, 7, 15, 17, 25, 27]] = 1
 LENGTHS[[21, 33]] = np.sqrt(2)
