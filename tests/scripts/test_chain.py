@@ -362,7 +362,7 @@ def evaluated(folder, labels, found, metrics, markers=None):
     return pd.read_csv(folder / "t.csv").query("image == 'all'").set_index("metric")["value"].to_dict()
 
 
-def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path, monkeypatch):
+def test_segmentation_is_chosen_on_validation_and_training_slices(folder, tmp_path, monkeypatch):
     import choose_segmentation as script
 
     volume, seen = Volume(folder / "volume.zarr"), []
@@ -383,7 +383,18 @@ def test_segmentation_is_chosen_on_the_validation_slices_alone(folder, tmp_path,
     trials = pd.read_csv(outputs[1])
     assert trials["threshold"].tolist() == [0.35, 0.5, 0.8, 0.5] and trials["min_size"].tolist() == [0, 0, 0, 2]
     assert trials["score"].idxmax() == 1
-    assert seen == split(folder, "validation")
+    assert seen == split(folder, "validation") + split(folder, "train")
+
+
+def test_slices_that_choose_are_few_spread_and_not_silver():
+    from choose_segmentation import slices_to_look_at
+
+    slices = [{"name": k, "part": "silver" if k % 10 == 0 else "train"} for k in range(100)]
+    found = slices_to_look_at({"validation": [98, 99], "train": list(range(98))}, slices)
+    assert found[:2] == [98, 99] and len(found) == len(set(found)) == 32
+    assert not any(k % 10 == 0 for k in found) and set(np.diff(found[2:])) <= {2, 3, 4, 5}
+    assert slices_to_look_at({"validation": [], "train": [1, 2]}, slices) == [1, 2]
+    assert slices_to_look_at({"validation": [1], "train": [10]}, slices) == [1]
 
 
 @given(arrays(float, (3, 4, 2), elements=st.floats(0, 1)), st.permutations("abc"))

@@ -81,9 +81,9 @@ def test_objects_are_chosen_by_images_normalised_each_by_itself(twins, tmp_path,
     options = {"choose": {"metric": "op_csb", "among": {"threshold": [0.4]}}}
     outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
     choose_segmentation.choose_segmentation(inputs, *outputs, "0", PREDICTION, options, "cpu")
-    (name,) = read_split(folder / "splits.json", "0")["validation"]
-    image = Volume(folder / "volume.zarr").image(name)
-    assert seen == [pytest.approx((image.mean(), image.std()))]
+    split, volume = read_split(folder / "splits.json", "0"), Volume(folder / "volume.zarr")
+    images = [volume.image(name) for name in split["validation"] + split["train"]]
+    assert seen == [pytest.approx((image.mean(), image.std())) for image in images]
 
 
 def test_the_model_and_the_checks_say_so(twins):

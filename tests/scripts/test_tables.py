@@ -188,10 +188,11 @@ def test_methods_say_which_folds_are_tested():
 def test_methods_say_how_objects_were_cut():
     options = {"choose": None, "threshold": 0.5, "seed_threshold": None, "neck": None, "connectivity": 1}
     options |= {"min_size": 0, "grow": 0}
-    assert "Objects are 4-connected components of what" in methods.objects(options, "x")
-    assert "components, parted at necks below 0.9" in methods.objects(options | {"neck": 0.9}, "x")
+    assert "Objects are 4-connected components of what" in methods.objects(options)
+    assert "components, parted at necks below 0.9" in methods.objects(options | {"neck": 0.9})
     chosen = options | {"choose": {"metric": "seg", "among": {"threshold": [0.5], "neck": [0.9]}}}
-    assert methods.objects(chosen, "images") == "Objects were cut by threshold, neck that did best by seg on images."
+    said = "Objects were cut by threshold, neck that did best by seg on validation and training slices."
+    assert methods.objects(chosen) == said
 
 
 def test_methods_say_how_objects_that_touch_come_apart():

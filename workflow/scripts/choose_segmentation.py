@@ -17,6 +17,8 @@ from unetflow.stacks import Volume, read_split
 # The order in which options are chosen: with necks first, what is found is as good on other slices as the best of all
 # combinations; with the threshold first it was worse (docs/log.md).
 ORDER = ("neck", "seed_threshold", "threshold", "fill_holes", "min_size", "grow")
+# Slices that are looked at: training slices as well, since a few validation slices choose badly (docs/log.md).
+MOST_SLICES = 32
 MOST_DROPPED = 0.02  # the share of the annotated objects that ``min_size`` may be above
 
 
@@ -32,14 +34,14 @@ class Inputs:
 def choose_segmentation(inputs, chosen, trials, fold, prediction, options, device):
     """Write ``chosen`` (JSON: the options for `objects.segment`) and ``trials`` (CSV: all that were tried, scored).
 
-    Tried on the fold's validation slices, on which the network was not trained, or on its training slices where it has
-    no validation slices; never on its test slices. prediction : the `prediction` entry. options : the `segmentation`
-    entry, whose ``choose`` names the metric and the values to try, option by option in `ORDER`, see `climb`. Values of
-    ``min_size`` that would drop objects annotated in the training part are not tried, see `without_large_sizes`.
+    Tried on the fold's validation and training slices (`slices_to_look_at`); never on its test slices.
+    prediction : the `prediction` entry. options : the `segmentation` entry, whose ``choose`` names the metric and the
+    values to try, option by option in `ORDER`, see `climb`. Values of ``min_size`` that would drop objects annotated in
+    the training part are not tried, see `without_large_sizes`.
     """
     volume, network = Volume(inputs.volume), modelfile.load(inputs.model, device)
     split = read_split(inputs.splits, fold)
-    names = split["validation"] or split["train"]
+    names = slices_to_look_at(split, volume.meta["slices"])
     metric = options["choose"]["metric"]
     function, truth = ctc.MEASURES[metric]
     channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
@@ -63,6 +65,17 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     tried.to_csv(trials, index=False)
     files.write_atomically(chosen, json.dumps(slice_options(options | best), indent=2) + "\n")
     jobs.log.info(f"chosen by {len(names)} slices: {in_words(best)}")
+
+
+def slices_to_look_at(split, slices):
+    """Names of all validation slices, and of training slices, spread evenly, up to `MOST_SLICES` in all.
+
+    slices : the entries of `stacks.write_volume`; by silver truth nothing is judged.
+    """
+    silver = {one["name"] for one in slices if one["part"] == "silver"}
+    judged = [name for name in split["train"] if name not in silver]
+    count = min(max(0, MOST_SLICES - len(split["validation"])), len(judged))
+    return split["validation"] + [judged[k * len(judged) // count] for k in range(count)]
 
 
 def climb(among, options, score):

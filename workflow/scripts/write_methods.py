@@ -26,7 +26,7 @@ def write_methods(runs, config, text, html):
         entry = config["datasets"][dataset]
         folds = list(dict.fromkeys(run[1] for run in of_set))
         paragraphs.append(methods.data(dataset, Volume(of_set[0][3]).meta, entry["split"], folds))
-        paragraphs.append(methods.objects(config["segmentation"][entry["segmentation"]], "the validation slices"))
+        paragraphs.append(methods.objects(config["segmentation"][entry["segmentation"]]))
     for (name, *of), of_recipe in by_recipe(runs, config).items():
         descriptions = [json.loads(Path(run[4]).read_text()) for run in of_recipe]
         networks.append(of_member(descriptions[0])["architecture"]["name"])

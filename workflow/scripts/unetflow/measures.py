@@ -28,7 +28,7 @@ EXTREMES = {"low": "min", "high": "max", "at_border": "max"}
 def outlines(labels):
     """Length of the outline of its object at each pixel of ``labels`` int[y, x], 0 background; float64[y, x].
 
-    An outline are the pixels of an object that share an edge with what is not of it. Right but for the outermost `HALO`
+    The outline: those pixels of an object that share an edge with what is not of it. Right but for the outermost `HALO`
     pixels of a part of an image.
     """
     straight = shifted(labels, STRAIGHT)

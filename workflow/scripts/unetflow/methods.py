@@ -117,11 +117,12 @@ def prediction(options):
     return f"Images were {border} and predicted by overlapping tiles, which leave no seams, as {views}."
 
 
-def objects(options, chosen):
-    """Sentence on how probabilities became objects. options : the `segmentation` entry. chosen : where they were."""
+def objects(options):
+    """Sentence on how probabilities became objects. options : the `segmentation` entry."""
     if options["choose"]:
         among = ", ".join(options["choose"]["among"])
-        return f"Objects were cut by {among} that did best by {options['choose']['metric']} on {chosen}."
+        metric = options["choose"]["metric"]
+        return f"Objects were cut by {among} that did best by {metric} on validation and training slices."
     seeds = (
         f"watershed from seeds above {options['seed_threshold']:g}"
         if options["seed_threshold"]
