@@ -1,11 +1,13 @@
 """Which way of cutting probabilities into objects does best on slices of the training part."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+import torch
 from skimage.segmentation import clear_border
 from unetflow import IGNORE, files, jobs, modelfile
 from unetflow.inference import predict_as
@@ -47,21 +49,24 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
     predicted = [(found[1], inside(found, network.classes)) for found in channels]
     first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
-
-    @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
-    def cut(**how):
-        return [pieces(probability, inside=off_border, **how) for probability, off_border in predicted]
-
-    def score(candidate):
-        how = slice_options(options | candidate)
-        rest = {key: how.pop(key) for key in ("min_size", "grow") if key in how}
-        value = function(first, [tidied(labels, **rest) for labels in cut(**how)], *others)
-        jobs.log.info(f"{in_words(candidate)}: {metric} {value:.4g}")
-        return value
-
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
     among = without_large_sizes(options["choose"]["among"], annotated)
-    best, tried = climb({key: among[key] for key in ORDER if key in among}, options, score)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # as many as the job has
+
+        @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
+        def cut(**how):
+            return list(pool.map(lambda found: pieces(found[0], inside=found[1], **how), predicted))
+
+        def score(candidate):
+            how = slice_options(options | candidate)
+            rest = {key: how.pop(key) for key in ("min_size", "grow") if key in how}
+            objects = list(pool.map(lambda labels: tidied(labels, **rest), cut(**how)))
+            value = function(first, objects, *others)
+            jobs.log.info(f"{in_words(candidate)}: {metric} {value:.4g}")
+            return value
+
+        best, tried = climb({key: among[key] for key in ORDER if key in among}, options, score)
     tried.to_csv(trials, index=False)
     files.write_atomically(chosen, json.dumps(slice_options(options | best), indent=2) + "\n")
     jobs.log.info(f"chosen by {len(names)} slices: {in_words(best)}")
