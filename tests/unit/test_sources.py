@@ -333,6 +333,23 @@ def test_images_of_different_sizes_lie_upper_left_on_one_canvas(tmp_path):
             np.testing.assert_allclose(source.moments_of_slice(z), (image.mean(), image.std()))
 
 
+def test_of_tiff_files_in_a_pattern_only_what_is_needed_is_decoded(tmp_path):
+    """The first strip and tile are broken, which nobody notices who doesn't ask for them."""
+    image = np.random.default_rng(0).integers(0, 255, (2, 96, 64)).astype(np.uint8)
+    for z, layout in enumerate(({"rowsperstrip": 8}, {"tile": (16, 16)})):
+        path = tmp_path / f"{z}.tif"
+        tifffile.imwrite(path, image[z], compression="zlib", photometric="minisblack", **layout)
+        with tifffile.TiffFile(path) as tiff, open(path, "r+b") as file:
+            file.seek(tiff.pages[0].dataoffsets[0])
+            file.write(bytes(tiff.pages[0].databytecounts[0]))
+    source = open_source(str(tmp_path / "*.tif"))
+    assert source.array.chunks == (1, 16, 64)
+    np.testing.assert_array_equal(source.read((0, 30, 20), (2, 33, 30)), image[:, 30:33, 20:30])
+    for z in range(2):
+        with pytest.raises(InputError, match="can't be read from"):
+            source.read((z, 7, 0), (z + 1, 9, 2))
+
+
 def test_files_of_more_axes_and_of_names_in_folders(tmp_path):
     colours = np.random.default_rng(0).integers(0, 255, (2, 6, 7, 3)).astype(np.uint8)
     for k, image in enumerate(colours):

@@ -55,7 +55,7 @@ class Slices:
 
     def __init__(self, files):
         self.files = files
-        self.shapes, dtypes = zip(*(head(file) for file in files))
+        self.shapes, dtypes, chunks = zip(*(head(file) for file in files))
         for file, shape in zip(files, self.shapes):
             if len(shape) != len(self.shapes[0]):
                 raise InputError(
@@ -64,38 +64,43 @@ class Slices:
                 )
         self.dtype = np.result_type(*dtypes)
         self.shape = (len(files), *(max(sizes) for sizes in zip(*self.shapes)))
-        self.chunks = (1, *self.shape[1:])
+        self.chunks = (1, *(max(sizes) for sizes in zip(*chunks)))
 
     def __getitem__(self, index):
         chosen, inner = np.arange(len(self.files))[index[0]], index[1:]
         window = np.zeros((*chosen.shape, *np.broadcast_to(0, self.shape[1:])[inner].shape), self.dtype)
         for place in np.ndindex(chosen.shape):
-            part = read_file(self.files[chosen[place]])[inner]
+            part = read_part(self.files[chosen[place]], inner)
             window[(*place, *map(slice, part.shape))] = part
         return window
 
 
 def head(file):
-    """(shape, dtype) of the image in a file, without reading it."""
+    """Shape and type of the image in a file, and shape of what is decoded at once, without reading it."""
     import imageio.v3 as imageio
     import tifffile
 
     try:
         if file.lower().endswith(PNG):
             known = imageio.improps(file)
-            return known.shape, known.dtype
+            return known.shape, known.dtype, known.shape
         with tifffile.TiffFile(file) as tiff:
-            return tiff.series[0].shape, tiff.series[0].dtype
+            series, chunk = tiff.series[0], tiff.series[0].keyframe.chunks
+            return series.shape, series.dtype, (*[1] * (len(series.shape) - len(chunk)), *chunk)
     except Exception as error:  # whatever a decoder raises, the user's remedy is the same
         raise unreadable(file, error) from error
 
 
-def read_file(file):
-    """The pixels of a TIFF or PNG file."""
+def read_part(file, index):
+    """``index`` of the array in a TIFF or PNG file; of a TIFF only the strips or tiles are decoded that it needs."""
     import tifffile
+    import zarr
     from skimage.io import imread
 
-    return imread(file) if file.lower().endswith(PNG) else tifffile.imread(file)
+    if file.lower().endswith(PNG):
+        return imread(file)[index]
+    with tifffile.TiffFile(file) as tiff:
+        return zarr.open(tiff.series[0].aszarr(level=0), mode="r")[index]
 
 
 def unreadable(file, error):
