@@ -429,6 +429,9 @@ def test_no_size_is_chosen_that_drops_what_is_annotated_elsewhere():
     speck[40, 40] = 1  # one annotated in a hundred is no reason
     others = [np.where(labels > 1, labels, 0)] * 50
     assert without_large_sizes(among, [*others, speck]) == without_large_sizes(among, others)
+    slips = np.zeros((200, 200), int)  # two specks among three objects are none either
+    slips[5:105, 5:105], slips[5:105, 110:190], slips[110:190, 5:105], slips[150, 150], slips[150, 160] = 1, 2, 3, 4, 5
+    assert without_large_sizes(among, [slips]) == among
     nothing = np.zeros_like(labels)
     assert without_large_sizes(among, [nothing]) == among
     assert without_large_sizes({"threshold": [0.5]}, [labels]) == {"threshold": [0.5]}

@@ -79,6 +79,17 @@ def test_12_bit_data_is_named():
     assert "12 bit" in rows["bit depth"]
 
 
+def test_specks_beside_objects_are_suspicious():
+    labels = np.zeros((60, 60), int)
+    labels[5:35, 5:35], labels[5:35, 37:57], labels[40, 40], labels[45, 45:47], labels[0, 50] = 1, 2, 3, 4, 5
+    image = np.arange(3600).reshape(60, 60)
+    said = [finding for kind, finding in check_slices([one(image, labels)], "instances", None) if kind == "suspicious"]
+    assert any(finding.startswith("2 objects have 1 to 2 pixels, but half of all more than 750;") for finding in said)
+    labels[40:50] = 0
+    said = [finding for kind, finding in check_slices([one(image, labels)], "instances", None) if kind == "suspicious"]
+    assert not any("pen" in finding for finding in said)
+
+
 def test_what_is_said_of_a_volume():
     values = np.random.default_rng(0).integers(5, 90, (12, 300, 310)).astype(np.uint16)
     rows = dict(volume_findings(Source("v", values, "zyx", {}, (2.0, 0.5, 0.5), "micrometer")))

@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import torch
-from skimage.segmentation import clear_border
-from unetflow import IGNORE, files, jobs, modelfile
+from unetflow import files, jobs, modelfile
+from unetflow.checks import annotated_sizes
 from unetflow.inference import predict_as
 from unetflow.metrics import ctc
 from unetflow.models.network import inside
@@ -114,11 +114,10 @@ def without_large_sizes(among, annotated):
     """``among`` less what `MOST_DROPPED` of the objects in ``annotated`` (int[y, x] each) forbid as ``min_size``.
 
     A few validation slices may hold no small object, and then favour a size that drops those of other slices. If all
-    values are too large, the largest that isn't stands for them. Objects that the slice's border cuts off don't count.
+    values are too large, the largest that isn't stands for them. Specks and objects that the slice's border cuts off
+    don't count, see `annotated_sizes`.
     """
-    objects = [clear_border(np.where(labels == IGNORE, 0, labels)) for labels in annotated]
-    sizes = np.concatenate([np.bincount(labels.ravel())[1:] for labels in objects])
-    sizes = sizes[sizes > 0]
+    sizes, _ = annotated_sizes(annotated)
     if "min_size" not in among or not len(sizes):
         return among
     most = int(np.quantile(sizes, MOST_DROPPED, method="lower"))

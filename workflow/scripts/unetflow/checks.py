@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_components
+from skimage.segmentation import clear_border
 
 from . import IGNORE
 from .errors import InputError
@@ -15,6 +16,7 @@ FEW = 3  # annotated slices
 LEAST_COVER = 0.005  # share of the pixels
 SATURATED = 0.05  # share of the pixels
 UNLIKE = 3  # standard deviations of grey values, between slices of one file or sequence
+SPECK = 0.01  # times the median object's area, below which an annotated object is taken for a slip of the pen
 SAMPLE = 8  # slices in the middle of a volume that are looked at
 
 
@@ -43,9 +45,9 @@ def check_slices(slices, labels_are, ignore):
         )
     if labels_are == "instances":
         check_instances(annotated)
-    else:
-        for one in annotated:
-            one.labels = as_instances(one.labels)
+        return findings(slices, annotated) + [("suspicious", said) for said in specks_in_words(annotated)]
+    for one in annotated:
+        one.labels = as_instances(one.labels)
     return findings(slices, annotated)
 
 
@@ -129,6 +131,28 @@ def findings(slices, annotated):
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
     return rows
+
+
+def annotated_sizes(slices):
+    """(areas of objects, of specks), int[n] pixels each, in ``slices`` (int[y, x] each, `IGNORE` unknown).
+
+    Objects that the border of their slice cuts off are left out. A speck has less than `SPECK` of the median area.
+    """
+    whole = [clear_border(np.where(labels == IGNORE, 0, labels)) for labels in slices]
+    sizes = np.concatenate([np.bincount(labels.ravel())[1:] for labels in whole])
+    sizes = sizes[sizes > 0]
+    speck = sizes < SPECK * np.median(sizes) if len(sizes) else np.zeros(0, bool)
+    return sizes[~speck], sizes[speck]
+
+
+def specks_in_words(annotated):
+    """One sentence if some objects are far smaller than the others, else none."""
+    sizes, specks = annotated_sizes([one.labels for one in annotated])
+    if len(specks):
+        yield (
+            f"{len(specks)} objects have {specks.min()} to {specks.max()} pixels, but half of all more than "
+            f"{np.median(sizes):.0f}; if the pen slipped erase them, since metrics count them as objects"
+        )
 
 
 def suspicions(slices, annotated, covered, dense):
