@@ -375,7 +375,7 @@ def test_segmentation_is_chosen_on_validation_and_training_slices(folder, tmp_pa
 
     monkeypatch.setattr(script, "predict_as", truth_on_a_haze)
     options = {"threshold": 0.9, "connectivity": 1, "dimensions": 2, "reach": 64}
-    options["choose"] = {"metric": "seg", "among": {"threshold": [0.35, 0.5, 0.8], "min_size": [0, 2, 10**6]}}
+    options["choose"] = {"metric": "seg", "among": {"min_size": [0, 2, 10**6], "threshold": [0.35, 0.5, 0.8]}}
     paths = (folder / "volume.zarr", folder / "splits.json", folder / "model.safetensors")
     outputs = tmp_path / "chosen.json", tmp_path / "trials.csv"
     script.choose_segmentation(script.Inputs(*paths), *outputs, "0", PREDICTION, options, "cpu")

@@ -49,6 +49,7 @@ def test_values_are_numbered_as_by_numpy(labels):
     np.testing.assert_array_equal(places, expected_places)
 
 
+@settings(max_examples=100, deadline=None)
 @given(arrays(np.int32, (7, 8), elements=st.integers(IGNORE, 3)))
 def test_parting_leaves_no_edge_between_objects_and_all_else_as_it_is(labels):
     found = parted(labels)

@@ -1,5 +1,7 @@
 """Objects of a volume, made block by block, are those of the whole volume."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,11 +34,11 @@ def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), size=None, 
     def windows(values):
         return lambda start, stop: values[tuple(map(slice, start, stop))]
 
-    grid = Grid(probability.shape, block)
-    others = None if inside is None else windows(inside), voxel_size, size
-    found = VolumeObjects(
-        windows(probability), grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2, *others
-    )
+    grid, prediction = Grid(probability.shape, block), SimpleNamespace(voxel_size=voxel_size)
+    prediction.channels = ["background", "object"] + ([] if inside is None else ["border"])
+    prediction.foreground, prediction.inside = windows(probability), windows(inside)
+    prediction.size = size or (lambda z: probability.shape[1:])
+    found = VolumeObjects(prediction, grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2)
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
         result[part.slices] = found.read(part.start, part.stop)

@@ -4,6 +4,7 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import torch
@@ -13,6 +14,7 @@ from evaluate_volume import evaluate_volume
 from export_images import export_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from measure_objects import measure_objects
 from plan_volume import plan_volume
 from predict_slab import Inputs, predict_slab
 from segment_volume import segment_volume
@@ -28,6 +30,7 @@ from unetflow.plan import lay_out
 from unetflow.shards import Shards
 from unetflow.sources import Source, open_source
 from unetflow.stacks import VolumePrediction
+from unetflow.tiff import type_of_tiff
 from unetflow.tiles import read_window
 
 OPTIONS = {
@@ -158,6 +161,31 @@ def test_images_of_different_sizes_are_predicted_as_each_alone(model, tmp_path_f
         assert not group["0"][..., z, :, :][..., beyond].any()
 
 
+def test_objects_in_images_of_different_sizes_are_those_of_each_alone(model, tmp_path):
+    """Cut, grown and measured to the border of their own image, through the stores."""
+    sizes, how = [(40, 50), (23, 64), (64, 31)], {"threshold": 0.5, "neck": 0.8, "grow": 2, "min_size": 4}
+    for k, size in enumerate(sizes):
+        image = np.random.default_rng(k).integers(0, 255, size, np.uint8)
+        tifffile.imwrite(tmp_path / f"{k}.tif", image, photometric="minisblack")
+    entry = {"path": str(tmp_path / "*.tif"), "voxel_size": [1, 1, 1], "axes": "zyx"}
+    prediction = predicted(tmp_path, entry, model, OPTIONS | {"block": [2, 16, 24]})
+    probability = zarr.open_group(prediction, mode="r")["0"][1]
+    how["threshold"] = float(np.median(probability[0, :40, :50]))
+    segment_volume(prediction, tmp_path / "s.zarr", SEGMENTATION | how, 1, "key")
+    export_images(str(tmp_path / "s.zarr"), tmp_path / "s_images")
+    measure_objects(entry, tmp_path / "s.zarr", tmp_path / "objects.csv", 2, 1, "key")
+    labels, table = zarr.open_group(tmp_path / "s.zarr", mode="r")["0"][:], pd.read_csv(tmp_path / "objects.csv")
+    cut_off = set()
+    for z, (height, width) in enumerate(sizes):
+        found = labels[z, :height, :width]
+        expected = segment(probability[z, :height, :width], **how)
+        assert expected.max() > 2 and same_partition(found, expected)
+        assert np.count_nonzero(labels[z]) == np.count_nonzero(found), "nothing beyond the image"
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / f"s_images/{z}.tif"), found)
+        cut_off |= set(np.concatenate([found[0], found[-1], found[:, 0], found[:, -1]])) - {0}
+    assert set(table.loc[table["at_border"], "object"]) == cut_off != set(table["object"])
+
+
 def test_any_number_of_slabs_gives_the_same_files(model, tmp_path):
     contents = []
     for slabs in (1, 3, 20):
@@ -232,6 +260,28 @@ def test_objects_are_flooded_from_what_is_off_the_border_where_that_is_a_class(t
     found = zarr.open_group(tmp_path / "objects.zarr", mode="r")["0"][:]
     for z in range(2):
         assert found[z].max() > 1 and same_partition(found[z], segment(probability[z], inside=inside[z], **how))
+
+
+def test_a_volume_that_is_no_images_is_not_written_as_images(model, tmp_path):
+    predicted(tmp_path, volume(tmp_path, (2, 30, 20))[0], model, OPTIONS)
+    with pytest.raises(InputError, match=r"not of images; ask for .*prediction\.ome\.tif"):
+        export_images(str(tmp_path / "prediction.zarr"), tmp_path / "prediction_images")
+    assert not (tmp_path / "prediction_images").exists()
+
+
+@pytest.mark.parametrize(
+    "dtype, values, expected",
+    [
+        (np.int32, [0, 9], np.uint16),
+        (np.uint32, [0, 2**16 - 1], np.uint16),
+        (np.int32, [0, 2**16], np.uint32),
+        (np.int32, [-5, 9], np.int32),
+        (np.uint8, [0, 9], np.uint8),
+        (np.float32, [0, 9], np.float32),
+    ],
+)
+def test_the_type_of_a_tiff_holds_its_values(dtype, values, expected):
+    assert type_of_tiff(np.array([[values], [values]], dtype)) == expected
 
 
 def test_the_store_opens_elsewhere(model, tmp_path):

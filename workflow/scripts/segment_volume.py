@@ -25,17 +25,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
     grid = Grid(source.shape, source.block)
     key = files.fingerprint(key, options, files.stamps(prediction))
     with jobs.state_folder(segmentation, key) as state:
-        inside = source.inside if "border" in source.channels else None
-        found = VolumeObjects(
-            source.foreground,
-            grid,
-            lambda name: scratch_shards(state, name, grid),
-            options,
-            workers,
-            inside,
-            source.voxel_size,
-            source.size,
-        )
+        found = VolumeObjects(source, grid, lambda name: scratch_shards(state, name, grid), options, workers)
         dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
         if not (path / "0/zarr.json").is_file():
             ngff.create_image(path, source.shape, dtype, source.voxel_size, source.unit, shard=source.block)

@@ -30,7 +30,9 @@ def open_tiff(path, name):
 
 def open_slices(path, name):
     """A pattern of TIFF or PNG files, in the order of the numbers in their names (2 before 10), or one PNG file."""
-    files = files_of(path)
+    from tifffile import natural_sorted
+
+    files = natural_sorted(glob(path))
     if not files:
         raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
     if len(files) == 1 and not path.lower().endswith(PNG):
@@ -39,12 +41,6 @@ def open_slices(path, name):
     folder = commonpath([Path(file).parent for file in files])
     names = tuple(relpath(file, folder) for file in files)
     return Opened(str(path), array, "zyx" if len(array.shape) == 3 else "", files=names, shapes=array.shapes)
-
-
-def files_of(path):
-    from tifffile import natural_sorted
-
-    return natural_sorted(glob(path))
 
 
 class Slices:

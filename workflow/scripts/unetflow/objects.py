@@ -104,27 +104,26 @@ def above(values, threshold):
 class VolumeObjects:
     """The objects of a volume, found block by block and joined across faces; ``read`` gives any window of them.
 
-    foreground : function of (start, stop), returns the probability float32[z, y, x] of a window. grid : `blocks.Grid`.
-    scratch : function of a name, returns int64[z, y, x] `shards.Shards` of the blocks of the grid.
-    options : an entry of `segmentation`. inside : like ``foreground``, see `pieces`, or None. voxel_size : (z, y, x),
-    of which the proportions matter. size : function of z, the (y, x) of the slice, where there are smaller ones than
-    the volume's: they lie upper left, and nothing is beyond. ``.count`` is the number of objects.
+    prediction : `stacks.VolumePrediction`, of whose voxel size the proportions matter; slices that are smaller than the
+    volume lie upper left, and nothing is beyond. grid : `blocks.Grid`. scratch : function of a name, returns
+    int64[z, y, x] `shards.Shards` of the blocks of the grid. options : an entry of `segmentation`. ``.count`` is the
+    number of objects.
 
     Connected components equal those of the whole volume. Flooded objects do as far as what lies within ``reach``
     decides.
     """
 
-    def __init__(self, foreground, grid, scratch, options, workers=1, inside=None, voxel_size=(1, 1, 1), size=None):
-        self.probability, self.grid, self.options, self.workers = foreground, grid, options, workers
-        self.inside, self.seeds_above, self.neck = inside or foreground, options["seed_threshold"], options["neck"]
-        if self.seeds_above is None and inside is not None:
-            self.seeds_above = options["threshold"]
+    def __init__(self, prediction, grid, scratch, options, workers=1):
+        self.grid, self.options, self.workers, self.size = grid, options, workers, prediction.size
+        self.inside, self.seeds_above, self.neck = prediction.foreground, options["seed_threshold"], options["neck"]
+        if "border" in prediction.channels:
+            self.inside = prediction.inside
+            self.seeds_above = options["threshold"] if self.seeds_above is None else self.seeds_above
         self.flooded = self.seeds_above is not None or self.neck is not None
         self.dimensions = options["dimensions"]
-        self.size = size or (lambda z: grid.shape[1:])
-        self.voxel_size = voxel_size if self.dimensions == 3 else (1, 1)
+        self.voxel_size = prediction.voxel_size if self.dimensions == 3 else (1, 1)
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
-        self.mask = above(self.probability, options["threshold"])
+        self.mask = above(prediction.foreground, options["threshold"])
         if options["fill_holes"]:
             self.mask = self.filled(scratch("background"))
         if not self.flooded:
