@@ -47,13 +47,13 @@ def undisturbed(tmp_path_factory):
     return pipeline.contents()
 
 
-def start(pipeline):
-    """What `make run` does: clear a dead run's lock, then Snakemake."""
+def start(pipeline, *targets):
+    """What `make run` does: clear a dead run's lock, then Snakemake, for everything or these ``targets``."""
     unlock = [sys.executable, "workflow/scripts/unlock.py"]
     unlocked = subprocess.run(unlock, cwd=pipeline.folder, check=False, capture_output=True, text=True)
     assert unlocked.returncode == 0, unlocked.stdout + unlocked.stderr
     with open(pipeline.folder / "run.log", "a") as log:
-        return subprocess.Popen(pipeline.command(), cwd=pipeline.folder, stdout=log, stderr=log)
+        return subprocess.Popen(pipeline.command(*targets), cwd=pipeline.folder, stdout=log, stderr=log)
 
 
 def kill(process, everything):
@@ -78,25 +78,41 @@ def wait_for(patterns, pipeline, process):
     return None
 
 
-def finish(pipeline):
-    process = start(pipeline)
+def finish(pipeline, *targets):
+    process = start(pipeline, *targets)
     assert process.wait() == 0, (pipeline.folder / "run.log").read_text()[-6000:]
 
 
-@pytest.mark.parametrize("everything", [True, False], ids=["with its jobs", "alone"])
-def test_kills_at_work(undisturbed, tmp_path, everything):
-    """Snakemake is killed in the middle of each of these jobs, which die or stay as orphans."""
-    pipeline = experiment(tmp_path / "killed", cores=1)
-    awaited = dict(MOMENTS)
+def killed_at(moments, pipeline, everything, *targets):
+    """A run for ``targets`` that is killed in the middle of each of these jobs and begun anew, until it is finished."""
+    awaited = dict(moments)
     while awaited:
-        process = start(pipeline)
+        process = start(pipeline, *targets)
         moment = wait_for(awaited, pipeline, process)
         assert moment, f"never at {list(awaited)}: " + (pipeline.folder / "run.log").read_text()[-3000:]
         kill(process, everything)
         del awaited[moment]
-    finish(pipeline)
+    finish(pipeline, *targets)
+
+
+def same(made, undisturbed, least):
+    """Whether ``made`` has at least the file ``least``, and all bytes are those of the undisturbed run."""
+    return least in made and made == {path: undisturbed[path] for path in made}
+
+
+def test_kills_at_work(undisturbed, tmp_path):
+    """Snakemake is killed in the middle of each of these jobs, which die with it."""
+    pipeline = experiment(tmp_path / "killed", cores=1)
+    killed_at(MOMENTS, pipeline, True)
     assert pipeline.contents() == undisturbed
     assert (pipeline.folder / "results/report.html").read_text().rstrip().endswith("</html>")
+
+
+def test_orphans(undisturbed, tmp_path):
+    """The same, while the jobs go on without Snakemake; up to the metrics."""
+    pipeline, metrics = experiment(tmp_path / "killed", cores=1), "results/metrics.csv"
+    killed_at({name: at for name, at in MOMENTS.items() if name != "write_report"}, pipeline, False, metrics)
+    assert same(pipeline.contents(), undisturbed, metrics)
 
 
 def test_random_kills(undisturbed, tmp_path):
@@ -137,7 +153,8 @@ def test_ctrl_c_leaves_no_lock_and_says_how_to_go_on(undisturbed, tmp_path):
     assert "interrupted; the same command goes on from what is finished" in said, said[-3000:]
     assert "Traceback" not in said, said[-3000:]
     assert json.loads((pipeline.folder / "results/run.json").read_text())["status"] == "stopped"
-    pipeline.run()
+    metrics = f"{RESULTS}/tiny/metrics.csv"
+    pipeline.run(metrics)
     assert "going on from step" in (pipeline.folder / "logs/train/tiny_em/0/tiny.log").read_text() + said
     assert json.loads((pipeline.folder / "results/run.json").read_text())["status"] == "finished"
-    assert pipeline.contents() == undisturbed
+    assert same(pipeline.contents(), undisturbed, metrics)
