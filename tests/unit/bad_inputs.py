@@ -129,6 +129,8 @@ MISTAKES = {  # title: (path in the configuration, value)
     "list for a map": ("datasets", []),
     "value out of range": ("training/quick/momentum", 1.5),
     "unknown format": ("datasets/isbi2012/format", "isbi2013"),
+    "unknown option of a data set": ("datasets/isbi2012/options", {"sufix": "_mask"}),
+    "option of another format": ("datasets/isbi2012/options", {"suffix": "_mask"}),
     "unknown network": ("models/small/network", "unett"),
     "unknown option of a network": ("models/small/options", {"widht": 8}),
     "unknown window": ("models/small", SMALL | {"network": "sliding_window", "options": {"window": 64}}),
@@ -282,6 +284,11 @@ def spoilt(**arrays):
     return build
 
 
+def with_options(folder, **options):
+    pair(folder)
+    return preparing(folder, options=options)
+
+
 def with_value(array, value):
     array = array.copy()
     array[5, 5] = value
@@ -293,6 +300,9 @@ case("Data sets", "infinity in an image")(spoilt(image=with_value(grey(dtype=np.
 case("Data sets", "complex numbers")(spoilt(image=grey(dtype=np.complex64)))
 case("Data sets", "constant image")(spoilt(image=np.full((32, 40), 7, np.uint8)))
 case("Data sets", "colour image")(spoilt(image=grey(32, 40, 3)))
+case("Data sets", "labels in colour")(spoilt(labels=grey(32, 40, 3)))
+case("Data sets", "channel that isn't there")(lambda folder: with_options(folder, channel=1))
+case("Data sets", "axes of another number")(lambda folder: with_options(folder, axes="zyx"))
 case("Data sets", "four axes")(spoilt(image=grey(2, 2, 32, 40)))
 case("Data sets", "image and labels of different sizes")(spoilt(labels=cells((30, 40))))
 case("Data sets", "axes swapped")(spoilt(labels=cells((40, 32))))
@@ -632,7 +642,7 @@ def _(folder):
 def _(folder):
     for name, side in (("a", 20), ("b", 24)):
         tifffile.imwrite(folder / f"{name}.tif", grey(20, side))
-    return volume(folder / "*.tif", axes="tyx")
+    return volume(folder / "*.tif", axes="tyx", time=0)
 
 
 @case("Volumes", "truth whose files have other sizes")
@@ -661,6 +671,7 @@ case("Volumes", "axes that nobody knows")(lambda folder: stack(folder, axes=None
 case("Volumes", "axes of another number")(lambda folder: stack(folder, axes="czyx"))
 case("Volumes", "axis named twice")(lambda folder: stack(folder, axes="zyy"))
 case("Volumes", "axis that isn't one")(lambda folder: stack(folder, axes="qyx"))
+case("Volumes", "channels of which none is named")(lambda folder: stack(folder, axes="cyx"))
 case("Volumes", "channel that isn't there")(lambda folder: stack(folder, axes="cyx", channel=3))
 case("Volumes", "voxel size unknown")(lambda folder: stack(folder, voxel_size=None))
 case("Volumes", "empty volume")(lambda folder: stack(folder, (0, 20, 24)))

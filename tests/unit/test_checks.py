@@ -96,6 +96,9 @@ def test_what_is_said_of_a_volume():
     assert rows["size (z, y, x)"] == "12 x 300 x 310, read from axes zyx" and "suspicious" not in rows
     assert rows["voxels"] == "1.12e+06, 0.00223 GB as uint16" and rows["grey values"].startswith("5 to 89, mean 4")
     assert rows["voxel size (z, y, x)"] == "[2.0, 0.5, 0.5] micrometer"
+    channels = Source("v", values.reshape(6, 2, 300, 310), "zcyx", {"t": 0, "c": 1}, (2.0, 0.5, 0.5), "micrometer")
+    said = "6 x 300 x 310, read from axes zcyx, channel 1 of 2"
+    assert dict(volume_findings(channels))["size (z, y, x)"] == said
 
 
 def test_what_is_said_of_images_of_different_sizes():

@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 from unetflow import synthetic
 from unetflow.augment import ELASTIC
-from unetflow.config import checked, gpu_of_jobs, presets
+from unetflow.config import READER_OPTIONS, checked, gpu_of_jobs, presets
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.fit import Recipe
@@ -94,8 +94,7 @@ def test_schema_and_registries_agree():
     )
     assert set(SCHEMA["properties"]["metrics"]["additionalProperties"]["items"]["enum"]) == set(METRICS)
     assert set(entries("training")) == set(Recipe.__dataclass_fields__)
-    for kind in synthetic.GENERATORS:
-        assert kind in entries("datasets")["options"]["description"]
+    assert set(entries("datasets")["options"]["properties"]["kind"]["enum"]) == set(synthetic.GENERATORS)
 
 
 def test_defaults_of_recipe_and_schema_agree():
@@ -109,6 +108,13 @@ def test_the_page_of_the_configuration_is_up_to_date():
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
     assert generate.PAGE.read_text() == generate.page(SCHEMA), "run: make docs"
+
+
+def test_options_of_formats_are_those_of_the_readers():
+    for name, options in READER_OPTIONS.items():
+        assert list(inspect.signature(READERS[name]).parameters) == ["folder", *options]
+    assert set(READER_OPTIONS) == set(READERS) == set(entries("datasets")["format"]["enum"])
+    assert set().union(*READER_OPTIONS.values()) == set(entries("datasets")["options"]["properties"])
 
 
 def test_network_options_are_those_of_the_classes():

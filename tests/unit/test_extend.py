@@ -42,7 +42,7 @@ def test_the_metric(extended):
 def test_the_reader(extended, tmp_path):
     np.savez(tmp_path / "b.npz", image=np.eye(3))
     np.savez(tmp_path / "a.npz", image=np.eye(3), labels=np.eye(3, dtype=int))
-    assert [(one.name, one.labels is None) for one in READERS["npz"](tmp_path, {})] == [("a", False), ("b", True)]
+    assert [(one.name, one.labels is None) for one in READERS["npz"](tmp_path)] == [("a", False), ("b", True)]
 
 
 def test_the_network_is_tiled_without_seams(extended):

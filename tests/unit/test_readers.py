@@ -1,5 +1,7 @@
 """Readers: generated files, and the real data where they are at hand."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,7 +9,7 @@ from conftest import shared
 from skimage.io import imsave
 from unetflow import IGNORE, synthetic
 from unetflow.errors import InputError
-from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012
+from unetflow.readers import read_channel, read_ctc, read_folder, read_generated, read_isbi2012
 
 RNG = np.random.default_rng(0)
 
@@ -16,12 +18,12 @@ def image(*shape):
     return RNG.integers(0, 255, shape, np.uint8)
 
 
-def write(path, array):
+def write(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".png":
         imsave(path, array, check_contrast=False)
     else:
-        tifffile.imwrite(path, array)
+        tifffile.imwrite(path, array, **options)
 
 
 def test_isbi2012_with_official_test_labels(tmp_path):
@@ -33,7 +35,7 @@ def test_isbi2012_with_official_test_labels(tmp_path):
         ("test-labels", truth),
     ):
         write(tmp_path / "ISBI" / f"{name}.tif", array)
-    slices = read_isbi2012(tmp_path, {})
+    slices = read_isbi2012(tmp_path)
     assert [s.name for s in slices] == [f"train/{z:03d}" for z in range(6)] + ["test/000", "test/001"]
     assert [s.part for s in slices] == ["train"] * 6 + ["test"] * 2
     np.testing.assert_array_equal(slices[1].labels, labels[1])
@@ -49,11 +51,11 @@ def test_isbi2012_test_labels_that_repeat_the_training_labels_are_not_used(tmp_p
         ("test-labels", labels),
     ):
         write(tmp_path / f"{name}.tif", array)
-    assert [s.labels is None for s in read_isbi2012(tmp_path, {})] == [False, False, True, True]
+    assert [s.labels is None for s in read_isbi2012(tmp_path)] == [False, False, True, True]
 
 
 def test_isbi2012_real_stack():
-    slices = read_isbi2012(shared("data/isbi2012-em"), {})
+    slices = read_isbi2012(shared("data/isbi2012-em"))
     assert len(slices) == 60 and slices[0].image.shape == (512, 512)
     white = np.mean([(s.labels > 0).mean() for s in slices[:30]])
     assert white == pytest.approx(0.78, abs=0.005) and slices[30].labels is None
@@ -69,18 +71,18 @@ def test_ctc_frames_with_gold_truth_and_unknown_background(tmp_path):
         write(tmp_path / "01_GT/SEG" / f"man_seg{frame}.tif", labels)
         write(tmp_path / "01_GT/TRA" / f"man_track{frame}.tif", tracked)
     write(tmp_path / "01" / "t006.tif", image(9, 9))
-    complete, partial = read_ctc(tmp_path, {})
+    complete, partial = read_ctc(tmp_path)
     np.testing.assert_array_equal(partial.markers, markers)
     assert (complete.name, complete.group) == ("01/t005", "01")
     np.testing.assert_array_equal(complete.labels, labels)
     assert set(np.unique(partial.labels)) == {IGNORE, 1}, "a cell has no outline, so background is unknown"
-    assert len(read_ctc(tmp_path, {"sequences": ["01"]})) == 2
+    assert len(read_ctc(tmp_path, sequences=["01"])) == 2
     for options, missing in (({"sequences": ["02"]}, "NN_GT"), ({"silver": True}, "NN_ST")):
         with pytest.raises(InputError, match=f"holds no {missing}/SEG"):
-            read_ctc(tmp_path, options)
+            read_ctc(tmp_path, **options)
     for frame in ("005", "006"):
         write(tmp_path / "01_ST/SEG" / f"man_seg{frame}.tif", 7 * labels)
-    read = read_ctc(tmp_path, {"silver": True})
+    read = read_ctc(tmp_path, silver=True)
     assert [(one.name, one.part) for one in read] == [("01/t005", "train"), ("01/t006", "silver"), ("01/t007", "train")]
     assert (read[0].labels == labels).all() and (read[1].labels == 7 * labels).all(), "gold goes before silver"
 
@@ -91,7 +93,7 @@ def test_ctc_cells_outside_the_field_of_interest_are_unknown(tmp_path):
     write(tmp_path / "01" / "t000.tif", image(9, 9))
     write(tmp_path / "01_GT/SEG/man_seg000.tif", labels)
     write(tmp_path / "01_GT/TRA/man_track000.tif", labels)
-    (one,) = read_ctc(tmp_path, {"margin": 2})
+    (one,) = read_ctc(tmp_path, margin=2)
     expected = np.full((9, 9), IGNORE)
     expected[2:7, 2:7] = 0
     expected[0:4, 1:4] = 1
@@ -100,12 +102,12 @@ def test_ctc_cells_outside_the_field_of_interest_are_unknown(tmp_path):
 
 
 def test_ctc_real_sets():
-    slices = read_ctc(shared("data/DIC-C2DH-HeLa"), {})
+    slices = read_ctc(shared("data/DIC-C2DH-HeLa"))
     assert [s.group for s in slices] == ["01"] * 9 + ["02"] * 9
     by_name = {s.name: s for s in slices}
     assert not (by_name["01/t002"].labels == IGNORE).any()
     assert (by_name["01/t067"].labels == IGNORE).any(), "3 of 18 cells are outlined"
-    slices = read_ctc(shared("data/PhC-C2DH-U373"), {})
+    slices = read_ctc(shared("data/PhC-C2DH-U373"))
     assert len(slices) == 34 and {s.image.shape for s in slices} == {(520, 696)}
     assert not any((s.labels == IGNORE).any() for s in slices if s.group == "01")
 
@@ -116,7 +118,7 @@ def test_folder_of_tiff_and_png_with_unlabelled_and_stacks(tmp_path):
     write(tmp_path / "images/c.tif", image(2, 8, 9))
     write(tmp_path / "masks/a.tif", np.ones((8, 9), np.uint16))
     write(tmp_path / "masks/c.tif", np.ones((2, 8, 9), np.uint16))
-    slices = read_folder(tmp_path, {"labels": "masks"})
+    slices = read_folder(tmp_path, labels="masks")
     assert [(s.name, s.labels is None) for s in slices] == [
         ("a", False),
         ("b cell", True),
@@ -129,28 +131,65 @@ def test_labels_beside_their_images_with_a_suffix(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / f"images/{name}.tif", image(5, 6))
     write(tmp_path / "images/a_cp_masks.png", image(5, 6))
-    slices = read_folder(tmp_path, {"labels": "images", "suffix": "_cp_masks"})
+    slices = read_folder(tmp_path, labels="images", suffix="_cp_masks")
     assert [(s.name, s.labels is not None) for s in slices] == [("a", True), ("b", False)]
 
 
 def test_folder_real_nuclei():
-    slices = read_folder(shared("data/dsb2018-fluo"), {"labels": "masks"})
+    slices = read_folder(shared("data/dsb2018-fluo"), labels="masks")
     assert len(slices) == 110 and all(s.labels.shape == s.image.shape for s in slices)
 
 
-def test_grey_saved_as_colour_is_read_and_colour_is_refused(tmp_path):
+@pytest.mark.parametrize("axes", [p for n in (2, 3, 4) for p in permutations("czyx", n) if {"y", "x"} <= set(p)])
+def test_a_channel_of_any_order_of_axes(tmp_path, axes):
+    """By the file's own word where it can say it (TIFF's axes end with y, x), or else by the configuration's."""
+    sizes = {"c": 2, "z": 5, "y": 8, "x": 9}
+    array, axes = image(*(sizes[axis] for axis in axes)), "".join(axes)
+    path, known = tmp_path / "a.ome.tif", axes.endswith("yx")
+    tifffile.imwrite(path, array, photometric="minisblack", metadata={"axes": axes.upper()} if known else None)
+    expected = array.take(1, axes.index("c")) if "c" in axes else array
+    left = axes.replace("c", "")
+    expected = expected.transpose([left.index(axis) for axis in "zyx" if axis in left])
+    read = read_channel(path, None if known else axes, channel=1 if "c" in axes else None)
+    np.testing.assert_array_equal(read, expected if "z" in axes else expected[None])
+    if "c" in axes:
+        with pytest.raises(InputError, match="has 2 channels or colours, of which one is read"):
+            read_channel(path, axes)
+
+
+def test_stacks_however_they_were_written(tmp_path):
+    """Page by page, as time points, and as slices that the file calls channels; images and labels."""
+    stack, labels = image(3, 8, 9), np.ones((3, 8, 9), np.uint8)
+    for folder, pages in (("images", stack), ("labels", labels)):
+        write(tmp_path / folder / "film.tif", pages, imagej=True, metadata={"axes": "TYX"})
+        with tifffile.TiffWriter(tmp_path / folder / "pages.tif") as file:
+            for page in pages:
+                file.write(page)
+    for name in ("film", "pages"):
+        read = [one for one in read_folder(tmp_path) if one.group == name]
+        np.testing.assert_array_equal([one.image for one in read], stack)
+    for folder, pages in (("images", stack), ("labels", labels)):
+        write(tmp_path / "channels" / folder / "a.tif", pages, imagej=True)
+    with pytest.raises(InputError, match=r"if they are slices, with options: \{axes: zyx\}"):
+        read_folder(tmp_path / "channels")
+    np.testing.assert_array_equal([one.image for one in read_folder(tmp_path / "channels", axes="zyx")], stack)
+
+
+def test_grey_saved_as_colour_is_read_and_of_colours_the_one_that_is_named(tmp_path):
     grey = image(8, 9)
     write(tmp_path / "images/a.png", np.repeat(grey[..., None], 3, axis=2))
     (tmp_path / "labels").mkdir()
     write(tmp_path / "labels/a.tif", np.ones((8, 9), np.uint8))
-    np.testing.assert_array_equal(read_folder(tmp_path, {})[0].image, grey)
-    write(tmp_path / "images/a.png", image(8, 9, 3))
-    with pytest.raises(InputError, match="colour image"):
-        read_folder(tmp_path, {})
+    np.testing.assert_array_equal(read_folder(tmp_path)[0].image, grey)
+    colours = image(8, 9, 3)
+    write(tmp_path / "images/a.png", colours)
+    with pytest.raises(InputError, match="has 3 channels or colours, of which one is read"):
+        read_folder(tmp_path)
+    np.testing.assert_array_equal(read_folder(tmp_path, channel=1)[0].image, colours[..., 1])
 
 
 def test_generated():
-    slices = read_generated(None, {"kind": "cell_images", "slices": 2, "size": 64, "cells": 5, "seed": 1})
+    slices = read_generated(None, "cell_images", slices=2, size=64, cells=5, seed=1)
     assert len(slices) == 2 and slices[0].labels.max() > 0
 
 

@@ -14,6 +14,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
+from unetflow.axes import ALONE
 from unetflow.errors import InputError
 from unetflow.normalisation import moments
 from unetflow.sources import Source, identity, open_source
@@ -109,11 +110,12 @@ def write_ome_zarr(path, array, axes, version, **options):
 def test_ome_zarr(phantom, tmp_path, version, axes):
     path = tmp_path / "image.zarr"
     write_ome_zarr(path, ordered(phantom, axes), axes, version)
-    source = open_source(str(path), channel=1, time=1)
+    chosen = {key: 1 for axis, key in ALONE.items() if axis in axes}
+    source = open_source(str(path), **chosen)
     assert_reads(source, expected(phantom, axes, 1, 1))
     assert source.voxel_size == (40.0 if "z" in axes else 1.0, 4.0, 4.0) and source.unit == "nanometer"
-    assert open_source(str(path), array="1").voxel_size[1:] == (8.0, 8.0)
-    assert open_source(str(path), voxel_size=(1, 2, 3), unit="micrometer").voxel_size == (1.0, 2.0, 3.0)
+    assert open_source(str(path), array="1", **chosen).voxel_size[1:] == (8.0, 8.0)
+    assert open_source(str(path), voxel_size=(1, 2, 3), unit="micrometer", **chosen).voxel_size == (1.0, 2.0, 3.0)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -193,6 +195,30 @@ def test_tiff_with_metadata(phantom, tmp_path):
     source = open_source(str(imagej), channel=1)
     assert_reads(source, expected(phantom, "zcyx", 1))
     assert source.voxel_size == (3.0, 0.5, 0.25) and source.unit == "micrometer"
+
+
+def test_channels_and_pages_of_a_pattern(phantom, tmp_path):
+    """Files whose axes are channels, and files written page by page, as `open_source` takes one of them alone."""
+    for z, image in enumerate(ordered(phantom, "zcyx")):
+        tifffile.imwrite(tmp_path / f"c{z}.ome.tif", image, metadata={"axes": "CYX"}, photometric="minisblack")
+        tifffile.imwrite(tmp_path / f"rgb{z}.tif", image.transpose(1, 2, 0), photometric="rgb")
+        with tifffile.TiffWriter(tmp_path / f"pages{z}.tif") as file:
+            for page in image:
+                file.write(page)
+    for kind in ("c*.ome", "rgb*"):
+        assert_reads(open_source(str(tmp_path / f"{kind}.tif"), channel=2), expected(phantom, "zcyx", 2))
+        with pytest.raises(InputError, match=r"3 along c, of which one is read; add channel \(0 to 2\)"):
+            open_source(str(tmp_path / f"{kind}.tif"))
+    assert_reads(open_source(str(tmp_path / "pages*.tif"), axes="tzyx", time=4), phantom[0, :, 4])
+    with pytest.raises(InputError, match="say what its 4 axes"):
+        open_source(str(tmp_path / "pages*.tif"))
+
+
+def test_slices_that_a_file_calls_channels(phantom, tmp_path):
+    tifffile.imwrite(tmp_path / "v.tif", phantom[0, 0], imagej=True)
+    with pytest.raises(InputError, match=r"5 along c, .* or, if they are slices, axes: zyx"):
+        open_source(str(tmp_path / "v.tif"))
+    assert_reads(open_source(str(tmp_path / "v.tif"), axes="zyx"), phantom[0, 0])
 
 
 def test_hdf5(phantom, tmp_path):
@@ -355,11 +381,11 @@ def test_files_of_more_axes_and_of_names_in_folders(tmp_path):
     for k, image in enumerate(colours):
         (tmp_path / f"day {k}").mkdir()
         imsave(tmp_path / f"day {k}" / "cells.png", image, check_contrast=False)
-    source = open_source(str(tmp_path / "*/cells.png"), axes="zyxc", channel=1)
+    source = open_source(str(tmp_path / "*/cells.png"), channel=1)
     assert_reads(source, colours[..., 1])
     assert source.files == ("day 0/cells.png", "day 1/cells.png") and source.size(1) == (6, 7)
-    source = open_source(str(tmp_path / "*/cells.png"), axes="tyxc", time=1)
+    source = open_source(str(tmp_path / "*/cells.png"), axes="tyxc", time=1, channel=0)
     assert_reads(source, colours[1:, ..., 0])
     imsave(tmp_path / "day 1" / "cells.png", colours[1, :5], check_contrast=False)
     with pytest.raises(InputError, match="different sizes along t"):
-        open_source(str(tmp_path / "*/cells.png"), axes="tyxc")
+        open_source(str(tmp_path / "*/cells.png"), axes="tyxc", time=1, channel=0)

@@ -18,7 +18,7 @@ def prepare(folder, volume, splits, checks, dataset):
     volume, splits, checks : paths to write: OME-Zarr, JSON, CSV.
     dataset : its entry in the configuration.
     """
-    slices = READERS[dataset["format"]](folder, dataset["options"])
+    slices = READERS[dataset["format"]](folder, **dataset["options"])
     rows = check_slices(slices, dataset["labels"], dataset["ignore"])
     with jobs.made_whole(volume) as path:
         write_volume(path, slices, dataset["voxel_size"], dataset["unit"], dataset["normalisation"])

@@ -9,7 +9,7 @@ from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_components
 from skimage.segmentation import clear_border
 
-from . import IGNORE
+from . import IGNORE, axes
 from .errors import InputError
 
 FEW = 3  # annotated slices
@@ -184,7 +184,7 @@ def volume_findings(source):
     sample = source.middle(SAMPLE)
     voxels, gigabytes = np.prod(source.shape, dtype=float), source.dtype.itemsize / 1e9
     rows = [
-        ("size (z, y, x)", f"{' x '.join(map(str, source.shape))}, read from axes {source.axes}"),
+        ("size (z, y, x)", f"{' x '.join(map(str, source.shape))}, read from axes {axes.in_words(source)}"),
         ("voxels", f"{voxels:.3g}, {voxels * gigabytes:.3g} GB as {source.dtype}"),
         ("voxel size (z, y, x)", f"{list(source.voxel_size)} {source.unit or '(no unit)'}"),
         ("grey values", f"{sample.min()} to {sample.max()}, mean {sample.mean():.4g} in the middle"),

@@ -17,6 +17,13 @@ REFERENCES = (
     ("augmentations", "weights", "weights"),
     ("models", "prediction", "prediction"),
 )
+# By format; kept here, so that reading the configuration need not import readers; a test compares them with these.
+READER_OPTIONS = {
+    "isbi2012": (),
+    "ctc": ("margin", "sequences", "silver"),
+    "folder": ("images", "labels", "suffix", "axes", "channel"),
+    "generated": ("kind", "slices", "size", "cells", "seed"),
+}
 
 
 def presets(name, folder):
@@ -54,6 +61,11 @@ def check_references(config):
     for name, dataset in config["datasets"].items():
         if dataset["format"] != "generated" and not (dataset["path"] or dataset["download"]):
             raise InputError(f"config: datasets/{name} has neither path nor download; say where its files are")
+        if unfit := [option for option in dataset["options"] if option not in READER_OPTIONS[dataset["format"]]]:
+            raise InputError(
+                f"config: datasets/{name}/options has {unfit[0]!r}, which the format {dataset['format']} doesn't take; "
+                f"take it out"
+            )
     for name in config["models"]:
         check_origin(config, name)
     for index, run in enumerate(config["runs"]):

@@ -9,23 +9,36 @@ import numpy as np
 from .errors import InputError, first_line
 from .formats import PNG, Opened, known_unit, local_or_remote_file
 
+PNG_AXES = "yxc"
+
 
 def open_tiff(path, name):
     import tifffile
     import zarr
 
     try:
-        tiff = tifffile.TiffFile(local_or_remote_file(path))
-        if name is None and len(tiff.series) > 1 and all(one.axes == "YX" for one in tiff.series):
-            tiff = tifffile.TiffFile(local_or_remote_file(path), is_shaped=False)  # pages written one by one
-        series = tiff.series[int(name or 0)]
+        tiff, series = image_in(local_or_remote_file(path), name)
         array = zarr.open(series.aszarr(level=0), mode="r")
     except (tifffile.TiffFileError, IndexError, ValueError) as error:
         raise InputError(f"{path} can't be read as a TIFF file ({error}); copy or export it again") from error
-    # A stack of pages without names for its axes is taken as slices, as everybody means it.
-    axes = series.axes.lower().replace("q", "z").replace("i", "z")
     voxel_size, unit = spacing_of(tiff)
-    return Opened(str(path), array, axes, voxel_size, unit)
+    return Opened(str(path), array, axes_of(series), voxel_size, unit)
+
+
+def image_in(file, name=None):
+    """(open TIFF file, its series number ``name``); by default the first, to which all belong if they were written page
+    by page."""
+    import tifffile
+
+    tiff = tifffile.TiffFile(file)
+    if name is None and len(tiff.series) > 1 and all(one.axes == "YX" for one in tiff.series):
+        tiff = tifffile.TiffFile(file, is_shaped=False)
+    return tiff, tiff.series[int(name or 0)]
+
+
+def axes_of(series):
+    """Axes of a TIFF series: pages without a name for their axis are slices, as all mean it, and colours channels."""
+    return series.axes.lower().translate(str.maketrans("qis", "zzc"))
 
 
 def open_slices(path, name):
@@ -40,23 +53,26 @@ def open_slices(path, name):
     array = Slices(files)
     folder = commonpath([Path(file).parent for file in files])
     names = tuple(relpath(file, folder) for file in files)
-    return Opened(str(path), array, "zyx" if len(array.shape) == 3 else "", files=names, shapes=array.shapes)
+    axes = "" if "z" in array.axes else "z" + array.axes
+    return Opened(str(path), array, axes, files=names, shapes=array.shapes)
 
 
 class Slices:
     """Image files of a slice each as one array [z, ...]: smaller ones lie upper left, and 0 is where they end.
 
-    .shapes : of each file's image. Raises InputError if they can't be read, or have different numbers of axes.
+    .axes : of the images; .shapes : of each file's. Raises InputError if they can't be read, or have different axes.
     """
 
     def __init__(self, files):
         self.files = files
-        self.shapes, dtypes, chunks = zip(*(head(file) for file in files))
-        for file, shape in zip(files, self.shapes):
-            if len(shape) != len(self.shapes[0]):
+        axes, self.shapes, dtypes, chunks = zip(*(head(file) for file in files))
+        self.axes = axes[0]
+        for file, shape, one in zip(files, self.shapes, axes):
+            if one != self.axes:
                 raise InputError(
-                    f"{file} has shape {shape}, but {files[0]} {self.shapes[0]}; images of a volume are all grey, all "
-                    f"in colour or all stacks: convert this one, or put it under a pattern of its own, as a volume"
+                    f"{file} has axes {one} {shape}, but {files[0]} {self.axes} {self.shapes[0]}; images of a volume "
+                    f"are all grey, all in colour or all stacks: convert this one, or put it under a pattern of its "
+                    f"own, as a volume"
                 )
         self.dtype = np.result_type(*dtypes)
         self.shape = (len(files), *(max(sizes) for sizes in zip(*self.shapes)))
@@ -72,31 +88,31 @@ class Slices:
 
 
 def head(file):
-    """Shape and type of the image in a file, and shape of what is decoded at once, without reading it."""
+    """Axes, shape and type of the image in a file, and shape of what is decoded at once, without reading it."""
     import imageio.v3 as imageio
-    import tifffile
 
     try:
         if file.lower().endswith(PNG):
             known = imageio.improps(file)
-            return known.shape, known.dtype, known.shape
-        with tifffile.TiffFile(file) as tiff:
-            series, chunk = tiff.series[0], tiff.series[0].keyframe.chunks
-            return series.shape, series.dtype, (*[1] * (len(series.shape) - len(chunk)), *chunk)
+            return PNG_AXES[: len(known.shape)], known.shape, known.dtype, known.shape
+        tiff, series = image_in(file)
+        with tiff:
+            chunk = series.keyframe.chunks
+            return axes_of(series), series.shape, series.dtype, (*[1] * (len(series.shape) - len(chunk)), *chunk)
     except Exception as error:  # whatever a decoder raises, the user's remedy is the same
         raise unreadable(file, error) from error
 
 
 def read_part(file, index):
     """``index`` of the array in a TIFF or PNG file; of a TIFF only the strips or tiles are decoded that it needs."""
-    import tifffile
     import zarr
     from skimage.io import imread
 
     if file.lower().endswith(PNG):
         return imread(file)[index]
-    with tifffile.TiffFile(file) as tiff:
-        return zarr.open(tiff.series[0].aszarr(level=0), mode="r")[index]
+    tiff, series = image_in(file)
+    with tiff:
+        return zarr.open(series.aszarr(level=0), mode="r")[index]
 
 
 def unreadable(file, error):

@@ -1,23 +1,24 @@
 """Readers by format: from the files of a data set to a list of slices. A new format is one function here."""
 
 import re
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import psutil
-import tifffile
 from scipy.ndimage import find_objects
 from skimage.io import imread
 
 from . import IGNORE
 from .errors import InputError, first_line
+from .image_files import PNG_AXES, axes_of, image_in
 from .stacks import Slice
 from .synthetic import GENERATORS
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
 
-def read_isbi2012(folder, options):
+def read_isbi2012(folder):
     """ISBI 2012 EM challenge: multi-page TIFF stacks train-volume, train-labels, test-volume and maybe test-labels.
 
     Copies of "test labels" that repeat the training labels are known to circulate; such a file is not used.
@@ -44,25 +45,25 @@ def same_slices(one, other):
     return any(np.array_equal(a, b) for a in one for b in other)
 
 
-def read_ctc(folder, options):
+def read_ctc(folder, margin=0, sequences=None, silver=False):
     """Cell Tracking Challenge: sequences 01, 02, ... with gold segmentation truth on some frames, which are read.
 
     Their tracking markers are read as well. Where these show cells that the segmentation leaves out, unlabelled pixels
-    are unknown; and so are they outside the field of interest, ``options["margin"]`` pixels (0) off the image's border,
-    since cells that lie wholly there carry no annotation. ``options["sequences"]`` : those that are read, as in ["01"];
-    all by default. ``options["silver"]`` : whether frames with silver truth alone (a fusion of what programs found) are
-    read too; they train, and nothing is tested on them.
+    are unknown; and so are they outside the field of interest, ``margin`` pixels off the image's border, since cells
+    that lie wholly there carry no annotation. ``sequences`` : those that are read, as in ["01"]; all by default.
+    ``silver`` : whether frames with silver truth alone (a fusion of what programs found) are read too; they train, and
+    nothing is tested on them.
     """
-    gold = truths_of_frames(folder, "GT", options.get("sequences"))
+    gold = truths_of_frames(folder, "GT", sequences)
     if not gold:
         raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
-    silver = truths_of_frames(folder, "ST", options.get("sequences")) if options.get("silver") else {}
-    if options.get("silver") and not silver:
+    fused = truths_of_frames(folder, "ST", sequences) if silver else {}
+    if silver and not fused:
         raise InputError(
             f"{folder} holds no NN_ST/SEG/man_segTTT.tif; take out the option silver, or fetch the set again"
         )
-    margin, slices = options.get("margin", 0), []
-    for (sequence, number), truth in sorted((silver | gold).items()):
+    slices = []
+    for (sequence, number), truth in sorted((fused | gold).items()):
         part = "train" if (sequence, number) in gold else "silver"
         slices.append(read_frame(truth, sequence, number, margin, part))
     return slices
@@ -105,34 +106,32 @@ def unannotated(markers, labels):
     return sum(not labels[box][markers[box] == k].any() for k, box in enumerate(find_objects(markers), 1) if box)
 
 
-def read_folder(folder, options):
+def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
     """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
 
-    options["suffix"] ("") : what names of label images have at their end besides; both may then lie in one folder.
+    images, labels : names of the folders. suffix : what names of label images have at their end besides; both may then
+    lie in one folder. axes, channel : of the images, as `read_channel` takes them.
     """
-    folder, suffix = Path(folder), options.get("suffix", "")
-    truths = files_by_stem(folder / options.get("labels", "labels"), only=lambda stem: stem.endswith(suffix))
+    folder = Path(folder)
+    truths = files_by_stem(folder / labels, only=lambda stem: stem.endswith(suffix))
     truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
-    images = files_by_stem(
-        folder / options.get("images", "images"), only=lambda stem: not suffix or not stem.endswith(suffix)
-    )
-    if orphans := sorted(set(truths) - set(images)):
+    files = files_by_stem(folder / images, only=lambda stem: not suffix or not stem.endswith(suffix))
+    if orphans := sorted(set(truths) - set(files)):
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
     slices = []
-    for stem, path in images.items():
-        pages = read_stack(path)
+    for stem, path in files.items():
+        pages = read_channel(path, axes, channel)
         truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
         names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
-        slices += [Slice(name, stem, page, labels) for name, page, labels in zip(names, pages, truth)]
+        slices += [Slice(name, stem, *pair) for name, *pair in zip(names, pages, truth)]
     return slices
 
 
-def read_generated(folder, options):
+def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=0):
     """Generated images with exact truth (`unetflow.synthetic`)."""
-    options = dict(options)
-    images, labels = GENERATORS[options.pop("kind")](**options)
+    images, labels = GENERATORS[kind](slices, size, cells, seed)
     return [Slice(f"{z:03d}", "generated", *pair) for z, pair in enumerate(zip(images, labels))]
 
 
@@ -164,18 +163,52 @@ def files_by_stem(folder, only):
 
 
 def read_stack(path):
-    """All slices of an image file, [z, y, x]. Raises InputError for colour, for more axes, for unreadable files."""
-    array = read_array(path)
-    if array.ndim >= 3 and array.shape[-1] in (3, 4):
-        colours = array[..., :3]
-        if (colours != colours[..., :1]).any():
-            raise InputError(f"{path} is a colour image {array.shape}; convert it to grey values or split its channels")
-        array = colours[..., 0]
-    if array.ndim == 2:
-        array = array[None]
-    if array.ndim != 3 or not array.size:
-        raise InputError(f"{path} has the shape {array.shape}; expected one image or one stack [z, y, x] of them")
-    return array
+    """All slices of a file of labels or of grey values, [z, y, x], whatever it calls their axis.
+
+    Raises InputError for colour, for more axes, for unreadable files.
+    """
+    array, axes = read_array(path)
+    slices = axes if axes.endswith("c") else axes.translate(str.maketrans("ct", "zz"))
+    colours = by_channel(path, array, slices)
+    if not all_the_same(colours):
+        raise InputError(f"{path} is a colour image {array.shape}; convert it to grey values")
+    return colours[0]
+
+
+def read_channel(path, axes=None, channel=None):
+    """All slices of an image file, [z, y, x], the frames of a film too; of several channels or colours one.
+
+    axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0; may be left out where
+    there is one, or where all colours are the same. Raises InputError for more axes, for channels that aren't there or
+    of which none is named, for unreadable files.
+    """
+    array, said = read_array(path)
+    if axes and len(axes) != array.ndim:
+        raise InputError(f"{path} has {array.ndim} axes {array.shape}, but axes are {axes!r}; name as many")
+    colours = by_channel(path, array, (axes or said).replace("t", "z"))
+    if channel is None and not all_the_same(colours):
+        raise InputError(
+            f"{path} has {len(colours)} channels or colours, of which one is read; say which with options: "
+            f"{{channel: 0}} (to {len(colours) - 1}), or, if they are slices, with options: {{axes: zyx}}"
+        )
+    if (channel or 0) >= len(colours):
+        raise InputError(f"{path} has no channel {channel}; there are {len(colours)}, counted from 0")
+    return colours[channel or 0]
+
+
+def by_channel(path, array, axes):
+    """[c, z, y, x] of an image with ``axes`` of "czyx" in any order, or some of them."""
+    if not {"y", "x"} <= set(axes) <= set("zcyx") or len(set(axes)) < len(axes) or not array.size:
+        raise InputError(
+            f"{path} has the axes {axes} {array.shape}; expected one image, or one stack [z, y, x] of them"
+        )
+    ordered = array.transpose([axes.index(axis) for axis in "czyx" if axis in axes])
+    return np.expand_dims(ordered, [place for place, axis in enumerate("czyx") if axis not in axes])
+
+
+def all_the_same(colours):
+    """Whether [c, z, y, x] is one channel, or grey values saved as colours; a fourth is how opaque they are."""
+    return len(colours) == 1 or (len(colours) in (3, 4) and bool((colours[:3] == colours[0]).all()))
 
 
 def read_image(path):
@@ -187,17 +220,19 @@ def read_image(path):
 
 
 def read_array(path):
-    """The pixels of a TIFF or PNG file. Raises InputError if it can't be read."""
+    """The pixels of a TIFF or PNG file, and its axes, a letter each. Raises InputError if it can't be read."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing; put it there, or correct the data set's path")
     try:
         if path.suffix.lower() == ".png":
-            return imread(path)
-        with tifffile.TiffFile(path) as file:
-            claimed = sum(series.nbytes for series in file.series)
+            array = imread(path)
+            return array, PNG_AXES[: array.ndim]
+        file, series = image_in(path)
+        with file:
+            claimed = prod(series.shape) * series.dtype.itemsize
             if claimed <= psutil.virtual_memory().total:
-                return file.asarray()
+                return series.asarray(), axes_of(series)
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
         said = first_line(error)
         raise InputError(f"{path} can't be read as an image ({said}); export it again as TIFF or PNG") from error

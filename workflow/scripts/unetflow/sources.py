@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .axes import check_axes
 from .errors import InputError
 from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, is_url, open_hdf5, open_n5, open_zarr
 from .image_files import open_slices, open_tiff
@@ -23,7 +24,6 @@ METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
 SMALL = 2**24  # voxels of a volume that is looked at as a whole
 SPREAD = (8, 4, 4)  # places along z, y, x at which a larger one is
-ALONE = {"t": "time", "c": "channel"}  # axes of which one index is taken, and the configuration key that says which
 
 
 @dataclass
@@ -121,7 +121,7 @@ def spread(size, count, side):
     return [(start, start + side) for start in starts]
 
 
-def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None, unit=None):
+def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size=None, unit=None):
     """Open a volume without reading it.
 
     Parameters
@@ -130,7 +130,7 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
         or file (but a PNG).
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
-    channel, time : which one to read, where there are several.
+    channel, time : which one to read, from 0, where there are several.
 
     Returns
     -------
@@ -140,7 +140,8 @@ def open_source(path, array=None, axes=None, channel=0, time=0, voxel_size=None,
     """
     opened = open_any(path, array)
     source = Source(opened.name, opened.array, (axes or opened.axes).lower(), {"t": time, "c": channel})
-    _check_axes(source)
+    check_axes(source)
+    source.fixed = {axis: index or 0 for axis, index in source.fixed.items()}
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
     if opened.files and source.axes[0] == "z":
@@ -192,34 +193,6 @@ def open_with_truth(volume, truth):
                 f"of the numbers in their names: correct `truth`, or the files"
             )
     return source
-
-
-def _check_axes(source):
-    """Raise InputError unless the axes fit the array and name y and x."""
-    axes, shape = source.axes, source.array.shape
-    if not axes:
-        raise InputError(
-            f"{source.name} does not say what its {len(shape)} axes {shape} are; add `axes` to the volume in the "
-            f"configuration, for example axes: {'tczyx'[-len(shape) :]}"
-        )
-    odd = set(axes) - set("tczyx")
-    if odd or len(set(axes)) != len(axes) or not {"y", "x"} <= set(axes):
-        raise InputError(
-            f"{source.name} has axes {axes!r}; they must be y and x, with z, c, t where there are such, each once "
-            f"(colour images: convert them to grey values)"
-        )
-    if len(axes) != len(shape):
-        raise InputError(f"{source.name} has {len(shape)} axes {shape}, but axes are {axes!r}; name as many")
-    for axis, key in ALONE.items():
-        if axis in axes and not 0 <= source.fixed[axis] < shape[axes.index(axis)]:
-            raise InputError(
-                f"{source.name} has {shape[axes.index(axis)]} along {axis}, but {key} is {source.fixed[axis]}; "
-                f"they count from 0"
-            )
-    if 0 in source.shape:
-        raise InputError(f"{source.name} is empty: its shape is {shape}; correct `path` or `array`")
-    if source.dtype.kind not in "uif":
-        raise InputError(f"{source.name} holds {source.dtype}; convert it to integers or floating-point numbers")
 
 
 def identity(path, array=None):
