@@ -74,7 +74,7 @@ def test_files_that_were_exposed_otherwise_are_not_suspicious():
     assert not [finding for kind, finding in check_slices(slices, "instances", None) if kind == "suspicious"]
 
 
-def test_12_bit_data_is_named():
+def test_how_many_bits_are_used_is_told():
     rows = dict(check_slices([one(grey(np.uint16) * 80)], "instances", None))
     assert "12 bit" in rows["bit depth"]
 

@@ -121,7 +121,8 @@ def findings(slices, annotated):
         ("objects cover", f"{covered:.1%} of the annotated slices"),
     ]
     if slices[0].image.dtype == np.uint16 and high < 4096:
-        rows.append(("bit depth", f"16 bit files with values up to {high}: 12 bit data, normalised by mean and sd"))
+        used = int(high).bit_length()
+        rows.append(("bit depth", f"16 bit files with values up to {high}: {used} bits used, normalised by mean and sd"))
     dense = covered > 1 - LEAST_COVER and objects > len(annotated)
     if dense:
         rows.append(("background", "none, objects fill the slices; `gap` or `border_class` parts them in training"))
