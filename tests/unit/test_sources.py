@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
 from unetflow.axes import ALONE
+from unetflow.checks import volume_findings
 from unetflow.errors import InputError
 from unetflow.normalisation import moments
 from unetflow.sources import Source, identity, open_source
@@ -212,6 +213,21 @@ def test_channels_and_pages_of_a_pattern(phantom, tmp_path):
     assert_reads(open_source(str(tmp_path / "pages*.tif"), axes="tzyx", time=4), phantom[0, :, 4])
     with pytest.raises(InputError, match="say what its 4 axes"):
         open_source(str(tmp_path / "pages*.tif"))
+
+
+def test_voxels_of_another_size_than_the_file_says_are_told(phantom, tmp_path):
+    for z, image in enumerate(phantom[0, 0]):
+        metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", image, metadata=metadata)
+    path = str(tmp_path / "*.tif")
+    assert open_source(path).voxel_size == (1.0, 0.5, 0.5) and open_source(path).unit == "micrometer"
+    for size, unit, wrong in (
+        ((40, 500, 501), "nanometer", False),
+        ((1, 0.65, 0.65), "micrometer", True),
+        ((1, 1, 1), None, True),
+    ):
+        rows = volume_findings(open_source(path, voxel_size=size, unit=unit))
+        assert any("the file says voxels of [1.0, 0.5, 0.5] micrometer;" in text for _, text in rows) == wrong
 
 
 def test_slices_that_a_file_calls_channels(phantom, tmp_path):

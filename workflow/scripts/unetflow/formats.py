@@ -13,6 +13,7 @@ from .errors import InputError
 TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
 PNG = ".png"
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
+NANOMETRES = {"angstrom": 0.1, "nanometer": 1, "micrometer": 1e3, "millimeter": 1e6}
 
 
 class Opened(NamedTuple):

@@ -54,7 +54,7 @@ def open_slices(path, name):
     folder = commonpath([Path(file).parent for file in files])
     names = tuple(relpath(file, folder) for file in files)
     axes = "" if "z" in array.axes else "z" + array.axes
-    return Opened(str(path), array, axes, files=names, shapes=array.shapes)
+    return Opened(str(path), array, axes, *spacing_of_file(files[0]), files=names, shapes=array.shapes)
 
 
 class Slices:
@@ -117,6 +117,15 @@ def read_part(file, index):
 
 def unreadable(file, error):
     return InputError(f"{file} can't be read as an image ({first_line(error)}); copy or export it again")
+
+
+def spacing_of_file(file):
+    """What `spacing_of` returns, of a TIFF file or, where nothing is known, of a PNG file."""
+    if file.lower().endswith(PNG):
+        return None, None
+    tiff, _ = image_in(file)
+    with tiff:
+        return spacing_of(tiff)
 
 
 def spacing_of(tiff):

@@ -32,6 +32,7 @@ class Source:
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
     fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
+    in_file : (voxel size, unit) as the file says them, either of which may be None.
     files : name of the file of every slice, where each has its own; sizes : (y, x) of the image in it, which lies upper
     left. opened : arguments of `open_source`, with which other processes open the volume anew.
     """
@@ -45,6 +46,7 @@ class Source:
     files: tuple = ()
     sizes: tuple = ()
     opened: tuple = ()
+    in_file: tuple = field(default=(None, None), init=False, repr=False)
     seen: dict = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self):
@@ -144,6 +146,7 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
     source.fixed = {axis: index or 0 for axis, index in source.fixed.items()}
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
+    source.in_file = opened.voxel_size, opened.unit
     if opened.files and source.axes[0] == "z":
         y, x = (source.axes.index(axis) - 1 for axis in "yx")
         source.files, source.sizes = opened.files, tuple((shape[y], shape[x]) for shape in opened.shapes)
