@@ -26,7 +26,7 @@ from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
 from unetflow.metrics.streaming import Counts
 from unetflow.objects import segment
-from unetflow.plan import lay_out
+from unetflow.plan import lay_out, work_of
 from unetflow.shards import Shards
 from unetflow.sources import Source, open_source
 from unetflow.stacks import VolumePrediction
@@ -457,6 +457,48 @@ def test_less_memory_gives_smaller_tiles_and_the_same_result(model, tmp_path):
     np.testing.assert_allclose(one, other, atol=1e-5)
     with pytest.raises(InputError, match=r"the smallest tile needs .* raise the memory limit"):
         lay_out(source, network, options, 2**20)
+
+
+class Counting:
+    """Stands for a predictor, and for a volume: counts what the one is given and what is read of the other."""
+
+    def __init__(self, network, shape, sizes):
+        self.model, self.channels, self.windows, self.voxels_read = network, 2, [], 0
+        self.shape, self.dtype, self.sizes = shape, np.dtype(np.uint8), sizes
+
+    def for_slice(self, source, z):
+        return self
+
+    def __call__(self, window):
+        self.windows.append(window.shape)
+        return np.zeros((2, *(size - 2 * self.model.context for size in window.shape)), np.float32)
+
+    def size(self, z):
+        return self.sizes[z]
+
+    def read(self, start, stop):
+        shape = tuple(b - a for a, b in zip(start, stop))
+        self.voxels_read += int(np.prod(shape))
+        return np.zeros(shape, np.uint8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_work_is_as_planned(data):
+    """Tiles, what the network is given and what is read, of images of one size or of several, for any blocks."""
+    network = models.build("unet", width=1, depth=data.draw(st.integers(1, 2)))
+    side, multiple = st.integers(1, 150), st.integers(1, 12).map(lambda n: n * network.stride)
+    sizes = data.draw(st.lists(st.tuples(side, side), min_size=1, max_size=4))
+    shape = (len(sizes), *(max(one) for one in zip(*sizes)))
+    block = (data.draw(st.integers(1, len(sizes))), data.draw(multiple), data.draw(multiple))
+    tile = tuple(min(data.draw(multiple), b) for b in block[1:])
+    counting = Counting(network, shape, sizes)
+    inference.predict_blocks(counting, counting, Grid(shape, block), tile, "float16", lambda *_: None, lambda _: None)
+    planned = work_of(counting, block, tile, network)
+    assert planned["tiles"] == len(counting.windows)
+    assert planned["pixels"] == sum(height * width for height, width in counting.windows)
+    assert planned["voxels_read"] == counting.voxels_read
+    assert planned["voxels"] == sum(height * width for height, width in sizes)
 
 
 def test_memory_does_not_grow_with_the_volume(model):

@@ -1,5 +1,6 @@
 """What predicting a volume takes, known before it begins: blocks, files, bytes, memory, operations."""
 
+from collections import Counter
 from hashlib import sha256
 from math import prod
 
@@ -11,7 +12,7 @@ from .blocks import Grid, fitting_block
 from .errors import InputError
 from .inference import input_shape
 from .normalisation import moments
-from .tiles import fitting_tile
+from .tiles import fitting_tile, mirror_index
 
 
 def lay_out(source, network, options, room):
@@ -26,7 +27,8 @@ def lay_out(source, network, options, room):
     tile = tuple(options["tile"] or memory.best_tile(network, block[1:], room - fixed))
     tile = fitting_tile(block[1:], tile, network.stride)
     grid, window = Grid(source.shape, block), memory.window_shape(network, tile)
-    tiles = source.shape[0] * prod(sum(-(-n // side) for n in lengths(grid, 1 + k)) for k, side in enumerate(tile))
+    work = work_of(source, block, tile, network)
+    full_tiles = work["pixels"] / prod(window)
     return {
         "shape": list(source.shape),
         "middle": checksum(source),
@@ -35,13 +37,38 @@ def lay_out(source, network, options, room):
         "tile": list(tile),
         "blocks": len(grid),
         "files": len(grid),
-        "tiles": tiles,
-        "bytes_read": source.shape[0] * prod(read_along(grid, tile, network)) * source.dtype.itemsize,
+        "voxels": work["voxels"],
+        "tiles": work["tiles"],
+        "full_tiles": round(full_tiles, 3),  # that take as long, since those at borders may be smaller
+        "bytes_read": work["voxels_read"] * source.dtype.itemsize,
         "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
-        "operations": tiles * len(options["symmetries"]) * operations(network, window),
-        "share_of_border": round(1 - prod(source.shape) / (tiles * prod(window)), 4),
+        "operations": round(full_tiles * len(options["symmetries"]) * operations(network, window)),
+        "share_of_border": round(1 - work["voxels"] / work["pixels"], 4),
     }
+
+
+def work_of(source, block, tile, network):
+    """What is to be done, in all: tiles, pixels of their input windows, voxels read, and voxels of the images."""
+    total = Counter()
+    for size, slices in Counter(map(source.size, range(source.shape[0]))).items():
+        rows, columns = (along(*sizes, network) for sizes in zip(size, block[1:], tile))
+        total.update({kind: slices * rows[kind] * columns[kind] for kind in rows})
+    return total
+
+
+def along(size, block, tile, network):
+    """The same along one axis of a slice of ``size`` voxels, which is cut into blocks, and these into tiles that are
+    no larger than what they fill."""
+    done = Counter(voxels=size)
+    for start in range(0, size, block):
+        length = min(block, size - start)
+        (side,) = fitting_tile((length,), (tile,), network.stride)
+        tiles = -(-length // side)
+        read = mirror_index(start - network.context, input_shape((length,) * 2, (side,) * 2, network)[0], size)
+        pixels = tiles * memory.window_shape(network, (side, side))[0]
+        done.update(tiles=tiles, pixels=pixels, voxels_read=int(read.max() - read.min()) + 1)
+    return done
 
 
 def checksum(source):
@@ -61,22 +88,6 @@ def check_unchanged(source, plan):
             f"{source.name} holds other voxels in its middle than when it was planned; run the same command with "
             f"--forcerun plan_volume"
         )
-
-
-def lengths(grid, axis):
-    """Voxels of each block along one axis."""
-    return [min(grid.block[axis], grid.shape[axis] - at) for at in range(0, grid.shape[axis], grid.block[axis])]
-
-
-def read_along(grid, tile, network):
-    """Voxels that all blocks of a row read along (y, x); mirrored ones aren't read."""
-    for axis, side in zip((1, 2), tile):
-        size, total = grid.shape[axis], 0
-        for number, length in enumerate(lengths(grid, axis)):
-            first = number * grid.block[axis] - network.context
-            last = first + input_shape((length, length), (side, side), network)[0]
-            total += min(last, size) - max(first, 0)
-        yield total
 
 
 def operations(network, window):

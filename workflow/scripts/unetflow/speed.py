@@ -1,7 +1,6 @@
 """How fast this device predicts a volume, and so how long it will take."""
 
 import time
-from math import prod
 
 import numpy as np
 
@@ -25,12 +24,12 @@ def seconds_per_tile(network, options, tile, repeats=2):
 
 def hours(plan, seconds, slabs):
     """Hours of each of ``slabs`` jobs, all at work at once on devices like this one."""
-    return (START_UP + seconds * plan["tiles"] / min(slabs, plan["blocks"])) / 3600
+    return (START_UP + seconds * plan["full_tiles"] / min(slabs, plan["blocks"])) / 3600
 
 
 def in_words(plan, seconds, device):
     """Speed and hours as lines for people."""
-    rate = prod(plan["shape"]) / plan["tiles"] / seconds / 1e6
+    rate = plan["voxels"] / plan["full_tiles"] / seconds / 1e6
     yield f"{rate:.3g} million voxels per second on this {device}"
     told = ", ".join(f"{hours(plan, seconds, n):.3g} h in {n}" for n in SLABS if n <= plan["blocks"])
     yield f"expected, by number of slabs: {told}, with a device like this one for each slab"
