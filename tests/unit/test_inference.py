@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unetflow import engines, inference, memory, models, symmetries, tiles
+from unetflow import blocks, engines, inference, memory, models, symmetries, tiles
 
 
 @pytest.fixture(scope="module", params=["none", "batch"])
@@ -108,6 +108,25 @@ def test_writes_partition_the_image(height, width, rows, columns):
         written[tile.write] += 1
         assert tile.read_shape == network.valid_shape(tile.read_shape)
     assert (written == 1).all()
+
+
+@given(st.integers(1, 3000), st.integers(1, 90), st.integers(1, 16))
+def test_images_are_cut_evenly(length, count, stride):
+    """Into as few tiles as would do, none larger than it must be."""
+    (side,) = tiles.fitting_tile((length,), (count * stride,), stride)
+    parts = -(-length // side)
+    assert side % stride == 0 and side <= count * stride and parts <= -(-length // (count * stride))
+    assert (side - stride) * -(-length // (count * stride)) < length, "a smaller one would not do"
+
+
+@given(st.tuples(st.integers(1, 100), st.integers(1, 10**6), st.integers(1, 10**6)), st.integers(1, 40))
+def test_blocks_cut_volumes_evenly(shape, stride):
+    block = blocks.fitting_block(shape, None, stride)
+    assert 1 <= block[0] <= min(shape[0], 8) and (block[0] == 1 or np.prod(block) <= np.prod(blocks.USUAL))
+    for size, side in zip(shape[1:], block[1:]):
+        assert side % stride == 0 and side < 1.5 * 1024 + max(stride, 16) + stride
+        parts = -(-size // side)
+        assert side * parts - size < parts * (max(stride, 16) + stride), "the last one is nearly as large"
 
 
 @settings(max_examples=100, deadline=None)

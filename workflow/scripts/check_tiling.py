@@ -27,7 +27,7 @@ def check_tiling(volume, splits, model, table, ids, fold, device):
                 "max_difference": difference,
             }
         )
-        jobs.log.info(f"tile {tile}: largest difference {difference:.2g}")
+        jobs.log.info(f"tiles up to {tile}: largest difference {difference:.2g}")
     pd.DataFrame(rows).to_csv(table, index=False)
 
 

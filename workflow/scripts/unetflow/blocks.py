@@ -6,11 +6,14 @@ slab    =  a run of consecutive blocks, done by one job
 
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
 from .tiles import mirror_index
+
+USUAL = (8, 1024, 1024)  # voxels (z, y, x) of a block, about
+STEP = 16  # of its sides, so that they can be cut into equal chunks
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,21 @@ class Grid:
 
 
 def fitting_block(shape, block, stride):
-    """``block`` (z, y, x) cut down to a volume of ``shape``, y and x rounded up to the network's stride."""
+    """``block`` (z, y, x) cut down to a volume of ``shape``, y and x rounded up to the network's stride; for None
+    `even_block`."""
+    if block is None:
+        return even_block(shape, stride)
     whole = (shape[0], *(-(-size // stride) * stride for size in shape[1:]))
     return tuple(min(a, b) for a, b in zip(whole, block))
+
+
+def even_block(shape, stride):
+    """A block (z, y, x) of about `USUAL` voxels that cuts the slices of a volume evenly: a narrow rest beside large
+    blocks would be computed for its border, mostly. y and x are multiples of the stride."""
+    multiple = stride * ceil(STEP / stride)
+    parts = [max(1, round(size / usual)) for size, usual in zip(shape[1:], USUAL[1:])]
+    sides = [ceil(size / part / multiple) * multiple for size, part in zip(shape[1:], parts)]
+    return (min(shape[0], USUAL[0], max(1, prod(USUAL) // prod(sides))), *sides)
 
 
 def widened(start, stop, margins, shape):

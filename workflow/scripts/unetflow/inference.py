@@ -15,7 +15,7 @@ from .models.network import probabilities
 from .normalisation import moments as moments_of
 from .tiles import fitting_tile, read_window, tiles
 
-DEFAULT_TILE = (384, 384)
+DEFAULT_TILE = (768, 768)  # at most
 # How probabilities float32[class, ...] are stored: values of the type, or the most probable class.
 ENCODINGS = {
     "float32": lambda p: p,
@@ -89,7 +89,7 @@ def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **
     ----------
     model, tta, **how : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
-    tile : (y, x) pixels written per tile, multiples of ``model.stride``; 384 x 384 by default.
+    tile : (y, x) pixels written per tile at most, multiples of ``model.stride``; the image is cut evenly.
     border : what lies beyond the image: "mirror" (the paper) or "zero", the mean that it is normalised by.
     moments : see `Predictor`; by default those of ``image``.
 

@@ -147,7 +147,7 @@ def check_model(config, name):
             f"config: prediction/{model['prediction']} has store: argmax, which keeps no border class, and objects are "
             f"cut by that of models/{name}; store float16 or uint8"
         )
-    for key, sides in (("tile", prediction["tile"] or []), ("block", prediction["block"][1:])):
+    for key, sides in (("tile", prediction["tile"] or []), ("block", (prediction["block"] or [])[1:])):
         if any(side % layout.stride for side in sides):
             raise InputError(
                 f"config: prediction/{model['prediction']}/{key} is {prediction[key]}; for models/{name} make y and x "

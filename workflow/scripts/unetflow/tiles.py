@@ -12,6 +12,7 @@ Offsets are multiples of the network's stride: otherwise the pooling grid shifts
 
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 
 import numpy as np
 
@@ -30,8 +31,7 @@ def tiles(shape, tile, model):
 
     Raises ValueError if the tile is not a positive multiple of ``model.stride``.
     """
-    if any(size < 1 or size % model.stride for size in tile):
-        raise ValueError(f"a tile of {tuple(tile)} pixels shows: its sides must be multiples of {model.stride}")
+    check_tile(tile, model.stride)
     read_shape = model.valid_shape(tuple(size + 2 * model.context for size in tile))
     starts = [range(0, length, size) for length, size in zip(shape, tile)]
     return [
@@ -45,8 +45,19 @@ def tiles(shape, tile, model):
 
 
 def fitting_tile(shape, tile, stride):
-    """``tile`` cut down to an image of ``shape``, rounded up to the stride."""
-    return tuple(min(-(-length // stride) * stride, size) for length, size in zip(shape, tile))
+    """The tile (y, x) that cuts an image of ``shape`` into equal parts, as few as ``tile`` does, which is the largest
+    that it may be: a narrow rest would cost as much as a whole tile.
+
+    Raises ValueError if ``tile`` is not a positive multiple of the stride.
+    """
+    check_tile(tile, stride)
+    parts = [ceil(length / size) for length, size in zip(shape, tile)]
+    return tuple(ceil(length / part / stride) * stride for length, part in zip(shape, parts))
+
+
+def check_tile(tile, stride):
+    if any(size < 1 or size % stride for size in tile):
+        raise ValueError(f"a tile of {tuple(tile)} pixels shows: its sides must be multiples of {stride}")
 
 
 def mirror_index(start, length, size):
