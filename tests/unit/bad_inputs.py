@@ -284,6 +284,19 @@ def spoilt(**arrays):
     return build
 
 
+def several_images(path):
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for _ in range(2):
+            file.write(grey(3, 20, 24), metadata={"axes": "ZYX"}, photometric="minisblack")
+
+
+@case("Data sets", "several images in a file")
+def _(folder):
+    pair(folder)
+    several_images(folder / "images/a.tif")
+    return preparing(folder)
+
+
 def with_options(folder, **options):
     pair(folder)
     return preparing(folder, options=options)
@@ -706,6 +719,12 @@ def _(folder):
 def _(folder):
     (folder / "v.tif").write_bytes(b"<html>not found</html>")
     return volume(folder / "v.tif")
+
+
+@case("Volumes", "TIFF of several images")
+def _(folder):
+    several_images(folder / "v.tif")
+    return volume(folder / "v.tif", axes=None)
 
 
 @case("Volumes", "TIFF in colour")

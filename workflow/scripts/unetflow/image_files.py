@@ -19,6 +19,8 @@ def open_tiff(path, name):
     try:
         tiff, series = image_in(local_or_remote_file(path), name)
         array = zarr.open(series.aszarr(level=0), mode="r")
+    except InputError:
+        raise
     except (tifffile.TiffFileError, IndexError, ValueError) as error:
         raise InputError(f"{path} can't be read as a TIFF file ({error}); copy or export it again") from error
     voxel_size, unit = spacing_of(tiff)
@@ -27,13 +29,20 @@ def open_tiff(path, name):
 
 def image_in(file, name=None):
     """(open TIFF file, its series number ``name``); by default the first, to which all belong if they were written page
-    by page."""
+    by page. Raises InputError if others are as large as that."""
     import tifffile
 
     tiff = tifffile.TiffFile(file)
     if name is None and len(tiff.series) > 1 and all(one.axes == "YX" for one in tiff.series):
         tiff = tifffile.TiffFile(file, is_shaped=False)
-    return tiff, tiff.series[int(name or 0)]
+    series = tiff.series[int(name or 0)]
+    alike = [number for number, one in enumerate(tiff.series) if (one.axes, one.shape) == (series.axes, series.shape)]
+    if name is None and len(alike) > 1:
+        raise InputError(
+            f"{tiff.filehandle.path} holds {len(alike)} images of the same size; export each as a file of its own, or "
+            f"name one with the `array` of a volume ({', '.join(map(str, alike))})"
+        )
+    return tiff, series
 
 
 def axes_of(series):
@@ -99,6 +108,8 @@ def head(file):
         with tiff:
             chunk = series.keyframe.chunks
             return axes_of(series), series.shape, series.dtype, (*[1] * (len(series.shape) - len(chunk)), *chunk)
+    except InputError:
+        raise
     except Exception as error:  # whatever a decoder raises, the user's remedy is the same
         raise unreadable(file, error) from error
 

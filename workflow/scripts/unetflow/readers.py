@@ -233,6 +233,8 @@ def read_array(path):
             claimed = prod(series.shape) * series.dtype.itemsize
             if claimed <= psutil.virtual_memory().total:
                 return series.asarray(), axes_of(series)
+    except InputError:
+        raise
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
         said = first_line(error)
         raise InputError(f"{path} can't be read as an image ({said}); export it again as TIFF or PNG") from error
