@@ -203,8 +203,7 @@ def test_the_ends_of_the_network_stay_in_float32(network, bfloat16):
 def test_openvino_keeps_the_ends_in_float32(network):
     logits = engines.OpenVino(network, "bfloat16")
     logits(torch.zeros(1, 1, *network.valid_shape((64, 64))))
-    (request,) = logits.requests.values()
-    layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ordered_ops()]
+    layers = [op.get_rt_info() for op in logits.request.get_compiled_model().get_runtime_model().get_ordered_ops()]
     first, *middle, last = (
         info["runtimePrecision"].astype(str) for info in layers if info["layerType"].astype(str) == "Convolution"
     )
@@ -215,7 +214,8 @@ def test_openvino_keeps_the_ends_in_float32(network):
 def test_without_bfloat16_there_is_float32(network, monkeypatch, caplog):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     assert engines.Torch(network, "bfloat16").dtype is None and "no arithmetic in bfloat16" in caplog.text
-    assert engines.OpenVino(network, "bfloat16").options["INFERENCE_PRECISION_HINT"] == "f32"
+    compiled = engines.OpenVino(network, "bfloat16").request.get_compiled_model()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
     assert engines.usable("bfloat16", "cuda") == "bfloat16"
 
 

@@ -588,6 +588,35 @@ print(memory.network_bytes(network, (764, 764)), used)
     assert measured <= estimated <= 2 * measured, (estimated, measured)
 
 
+@pytest.mark.parametrize("engine", inference.ENGINES)
+def test_images_of_many_sizes_take_the_memory_of_the_largest(engine):
+    """Law 5 where every image has a size of its own; measured in a process that predicts the largest first."""
+    import subprocess
+    import sys
+
+    script = f"""
+import sys, torch
+sys.path.insert(0, "workflow/scripts")
+import numpy as np
+from unetflow import inference, models
+
+def peak():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+torch.set_num_threads(1)
+predictor = inference.Predictor(models.build("unet", width=8, depth=2).eval(), engine={engine!r}, moments=(0, 1))
+peaks = []
+for side in (604, *range(604, 404, -20)):
+    predictor(np.zeros((side, side), np.float32))
+    peaks.append(peak())
+print(peaks[1], peaks[-1])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    largest, all_of_them = map(int, done.stdout.split())
+    assert all_of_them < 1.05 * largest, (largest, all_of_them)
+
+
 def test_files_that_are_decoded_whole_are_counted(tmp_path):
     """One voxel of a pattern of files takes all of one file; compared with the peak of a process that reads it."""
     import subprocess

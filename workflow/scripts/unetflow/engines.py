@@ -51,9 +51,10 @@ class Torch:
 
 
 class OpenVino:
-    """The same by OpenVINO, on as many threads as PyTorch has. Each shape of input is compiled when first met.
+    """The same by OpenVINO, on as many threads as PyTorch has.
 
-    A result is valid until the next call, which writes over it.
+    The graph is compiled for images of any size: one for each size would be no faster, and keep memory of its own
+    (docs/log.md). A result is valid until the next call, which writes over it.
     """
 
     def __init__(self, model, precision="float32"):
@@ -62,9 +63,8 @@ class OpenVino:
 
         if next(model.parameters()).device.type != "cpu":
             raise ValueError("the engine openvino computes on a CPU; use engine: auto or torch on a GPU")
-        self.core, self.requests = openvino.Core(), {}
         rounded = usable(precision, "cpu") == "bfloat16"
-        self.options = {
+        options = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
             "ENABLE_CPU_PINNING": False,  # several jobs on one machine must not meet on the same cores
@@ -73,17 +73,12 @@ class OpenVino:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO reads traces, which PyTorch gives up
             traced = torch.jit.trace(model.eval(), example, check_trace=False)  # it would check twice
-            self.graph = openvino.convert_model(traced, input=[1, 1, -1, -1])
-        if rounded:
-            self.graph = with_exact_ends(self.graph)
+            graph = openvino.convert_model(traced, input=[1, 1, -1, -1])
+        graph = with_exact_ends(graph) if rounded else graph
+        self.request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 
     def __call__(self, image):
-        shape = tuple(image.shape)
-        if shape not in self.requests:
-            graph = self.graph.clone()
-            graph.reshape(list(shape))
-            self.requests[shape] = self.core.compile_model(graph, "CPU", self.options).create_infer_request()
-        result = self.requests[shape].infer([image.contiguous().numpy()], share_inputs=True, share_outputs=True)
+        result = self.request.infer([image.contiguous().numpy()], share_inputs=True, share_outputs=True)
         return torch.from_numpy(result[0])
 
 
