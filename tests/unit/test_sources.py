@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import threading
 from itertools import permutations
 
@@ -203,9 +204,7 @@ def test_channels_and_pages_of_a_pattern(phantom, tmp_path):
     for z, image in enumerate(ordered(phantom, "zcyx")):
         tifffile.imwrite(tmp_path / f"c{z}.ome.tif", image, metadata={"axes": "CYX"}, photometric="minisblack")
         tifffile.imwrite(tmp_path / f"rgb{z}.tif", image.transpose(1, 2, 0), photometric="rgb")
-        with tifffile.TiffWriter(tmp_path / f"pages{z}.tif") as file:
-            for page in image:
-                file.write(page)
+        (tmp_path / f"pages{z}.tif").write_bytes(pages_of(image))
     for kind in ("c*.ome", "rgb*"):
         assert_reads(open_source(str(tmp_path / f"{kind}.tif"), channel=2), expected(phantom, "zcyx", 2))
         with pytest.raises(InputError, match=r"3 along c, of which one is read; add channel \(0 to 2\)"):
@@ -228,6 +227,15 @@ def test_voxels_of_another_size_than_the_file_says_are_told(phantom, tmp_path):
     ):
         rows = volume_findings(open_source(path, voxel_size=size, unit=unit))
         assert any("the file says voxels of [1.0, 0.5, 0.5] micrometer;" in text for _, text in rows) == wrong
+
+
+def pages_of(stack):
+    """Bytes of a TIFF file written page by page."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in stack:
+            writer.write(page)
+    return file.getvalue()
 
 
 def test_slices_that_a_file_calls_channels(phantom, tmp_path):
@@ -322,6 +330,8 @@ def test_over_http(phantom, tmp_path, web):
         assert_reads(open_source(f"{web}/{version}.zarr"), expected(phantom, "zyx"))
     tifffile.imwrite(tmp_path / "stack.tif", volume, photometric="minisblack", compression="zlib")
     assert_reads(open_source(f"{web}/stack.tif"), expected(phantom, "zyx"))
+    (tmp_path / "pages.tif").write_bytes(pages_of(volume))
+    assert_reads(open_source(f"{web}/pages.tif"), expected(phantom, "zyx"))
     with h5py.File(tmp_path / "file.h5", "w") as file:
         file["raw"] = volume
     assert_reads(open_source(f"{web}/file.h5", axes="zyx"), expected(phantom, "zyx"))

@@ -9,7 +9,7 @@ import numpy as np
 from .errors import InputError, first_line
 from .formats import PNG, Opened, known_unit, local_or_remote_file
 
-PNG_AXES = "yxc"
+PNG_AXES = "yxc"  # the first two of them, if it is grey
 
 
 def open_tiff(path, name):
@@ -34,6 +34,8 @@ def image_in(file, name=None):
 
     tiff = tifffile.TiffFile(file)
     if name is None and len(tiff.series) > 1 and all(one.axes == "YX" for one in tiff.series):
+        if hasattr(file, "seek"):  # an open file is read from where it stands
+            file.seek(0)
         tiff = tifffile.TiffFile(file, is_shaped=False)
     series = tiff.series[int(name or 0)]
     alike = [number for number, one in enumerate(tiff.series) if (one.axes, one.shape) == (series.axes, series.shape)]

@@ -89,7 +89,8 @@ def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **
     ----------
     model, tta, **how : see `Predictor`.
     image : number[y, x] or [z, y, x], of any size down to one pixel.
-    tile : (y, x) pixels written per tile at most, multiples of ``model.stride``; the image is cut evenly.
+    tile : (y, x) pixels written per tile at most, multiples of ``model.stride``, into which the image is cut evenly;
+        768 x 768 by default.
     border : what lies beyond the image: "mirror" (the paper) or "zero", the mean that it is normalised by.
     moments : see `Predictor`; by default those of ``image``.
 
