@@ -604,7 +604,7 @@ def peak():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 torch.set_num_threads(1)
-predictor = inference.Predictor(models.build("unet", width=8, depth=2).eval(), engine={engine!r}, moments=(0, 1))
+predictor = inference.Predictor(models.build("unet", width=24, depth=2).eval(), engine={engine!r}, moments=(0, 1))
 peaks = []
 for side in (604, *range(604, 404, -20)):
     predictor(np.zeros((side, side), np.float32))
@@ -614,7 +614,7 @@ print(peaks[1], peaks[-1])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     largest, all_of_them = map(int, done.stdout.split())
-    assert all_of_them < 1.05 * largest, (largest, all_of_them)
+    assert all_of_them < 1.5 * largest, "a memory for each would take three times as much"
 
 
 def test_files_that_are_decoded_whole_are_counted(tmp_path):
