@@ -109,6 +109,7 @@ def test_the_folds_of_a_recipe_are_one_model_for_volumes(finished, tmp_path):
 def test_tiles_dont_show(finished):
     table = pd.read_csv(finished.folder / "results/report/tiling_check.csv")
     assert len(table) == 9 and (table["max_difference"] < 1e-5).all()
+    assert set(table["tile"]) == {"36 x 36", "24 x 24", "16 x 16"}
 
 
 def test_stores(finished):

@@ -1,5 +1,7 @@
 """Does the tiling show? The same slice of the user's own model, predicted at once and by tiles."""
 
+from math import ceil
+
 import numpy as np
 import pandas as pd
 from unetflow import jobs, modelfile
@@ -7,27 +9,22 @@ from unetflow.inference import predict
 from unetflow.stacks import Volume, read_split
 
 WHOLE = 512  # pixels per side that are predicted at once; bounds the memory of the check
+PARTS = (2, 3, 5)  # tiles per side
 
 
 def check_tiling(volume, splits, model, table, ids, fold, device):
-    """Write ``table``: the largest difference in probability between whole-image prediction and each tile size."""
+    """Write ``table``: the largest difference in probability between whole-image prediction and tiles of any size."""
     volume, network = Volume(volume), modelfile.load(model, device)
     name = read_split(splits, fold)["test"][0]
     image = volume.image(name)[:WHOLE, :WHOLE]
     whole = predict(network, image, tile=(WHOLE, WHOLE))
     rows = []
-    for tile in (64, 128, 192):
-        difference = float(np.abs(predict(network, image, tile=(tile, tile)) - whole).max())
-        rows.append(
-            {
-                **ids,
-                "image": name,
-                "size": f"{image.shape[0]} x {image.shape[1]}",
-                "tile": tile,
-                "max_difference": difference,
-            }
-        )
-        jobs.log.info(f"tiles up to {tile}: largest difference {difference:.2g}")
+    for parts in PARTS:
+        tile = tuple(ceil(side / parts / network.stride) * network.stride for side in image.shape)
+        difference = float(np.abs(predict(network, image, tile=tile) - whole).max())
+        size, cut = (" x ".join(map(str, shape)) for shape in (image.shape, tile))
+        rows.append({**ids, "image": name, "size": size, "tile": cut, "max_difference": difference})
+        jobs.log.info(f"tiles of {cut}: largest difference {difference:.2g}")
     pd.DataFrame(rows).to_csv(table, index=False)
 
 
