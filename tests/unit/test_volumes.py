@@ -21,7 +21,7 @@ from segment_volume import segment_volume
 from stitch import stitch
 from test_joining import same_partition
 from test_volume_objects import OPTIONS as SEGMENTATION
-from unetflow import inference, memory, modelfile, models, pyramid
+from unetflow import inference, memory, modelfile, models, pyramid, speed
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
 from unetflow.metrics.streaming import Counts
@@ -499,6 +499,13 @@ def test_work_is_as_planned(data):
     assert planned["pixels"] == sum(height * width for height, width in counting.windows)
     assert planned["voxels_read"] == counting.voxels_read
     assert planned["voxels"] == sum(height * width for height, width in sizes)
+
+
+def test_hours_are_those_of_what_is_computed():
+    """Four tiles, three of them a narrow rest, take as long as little more than one."""
+    plan = {"voxels": 1100**2, "tiles": 4, "full_tiles": 1.5, "blocks": 4}
+    assert speed.hours(plan, 2.0, 1) == pytest.approx((speed.START_UP + 3.0) / 3600)
+    assert next(speed.in_words(plan, 2.0, "cpu")).startswith("0.403 million voxels per second")
 
 
 def test_memory_does_not_grow_with_the_volume(model):

@@ -1,12 +1,11 @@
 """Does the tiling show? The same slice of the user's own model, predicted at once and by tiles."""
 
-from math import ceil
-
 import numpy as np
 import pandas as pd
 from unetflow import jobs, modelfile
 from unetflow.inference import predict
 from unetflow.stacks import Volume, read_split
+from unetflow.tiles import even_part
 
 WHOLE = 512  # pixels per side that are predicted at once; bounds the memory of the check
 PARTS = (2, 3, 5)  # tiles per side
@@ -20,7 +19,7 @@ def check_tiling(volume, splits, model, table, ids, fold, device):
     whole = predict(network, image, tile=(WHOLE, WHOLE))
     rows = []
     for parts in PARTS:
-        tile = tuple(ceil(side / parts / network.stride) * network.stride for side in image.shape)
+        tile = tuple(even_part(side, parts, network.stride) for side in image.shape)
         difference = float(np.abs(predict(network, image, tile=tile) - whole).max())
         size, cut = (" x ".join(map(str, shape)) for shape in (image.shape, tile))
         rows.append({**ids, "image": name, "size": size, "tile": cut, "max_difference": difference})

@@ -10,7 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
-from .tiles import mirror_index
+from .tiles import even_part, mirror_index
 
 USUAL = (8, 1024, 1024)  # voxels (z, y, x) of a block, about
 STEP = 16  # of its sides, so that they can be cut into equal chunks
@@ -83,7 +83,7 @@ def even_block(shape, stride):
     blocks would be computed for its border, mostly. y and x are multiples of the stride."""
     multiple = stride * ceil(STEP / stride)
     parts = [max(1, round(size / usual)) for size, usual in zip(shape[1:], USUAL[1:])]
-    sides = [ceil(size / part / multiple) * multiple for size, part in zip(shape[1:], parts)]
+    sides = [even_part(size, count, multiple) for size, count in zip(shape[1:], parts)]
     return (min(shape[0], USUAL[0], max(1, prod(USUAL) // prod(sides))), *sides)
 
 

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from .errors import InputError
 from .inference import ENCODINGS
 from .models.ensemble import Ensemble
+from .tiles import even_part
 
 LARGEST_TILE = 1536  # pixels per side; larger ones are reported to be no faster
 # What the allocator and the convolutions' scratch space add to the tensors; measured: 1.11 to 1.27 in channels_last.
@@ -134,7 +135,7 @@ def best_tile(model, area, room):
     """
     last = None
     for parts in range(math.ceil(max(area) / LARGEST_TILE), max(area) // model.stride + 1):
-        tile = tuple(math.ceil(size / parts / model.stride) * model.stride for size in area)
+        tile = tuple(even_part(size, parts, model.stride) for size in area)
         if tile != last and network_bytes(model, window_shape(model, tile)) <= room:
             return tile
         last = tile

@@ -51,8 +51,12 @@ def fitting_tile(shape, tile, stride):
     Raises ValueError if ``tile`` is not a positive multiple of the stride.
     """
     check_tile(tile, stride)
-    parts = [ceil(length / size) for length, size in zip(shape, tile)]
-    return tuple(ceil(length / part / stride) * stride for length, part in zip(shape, parts))
+    return tuple(even_part(length, ceil(length / size), stride) for length, size in zip(shape, tile))
+
+
+def even_part(length, parts, stride):
+    """The smallest multiple of ``stride`` of which ``parts`` cover ``length``."""
+    return ceil(length / parts / stride) * stride
 
 
 def check_tile(tile, stride):
