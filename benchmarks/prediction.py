@@ -139,6 +139,12 @@ class Planned(NamedTuple):
         inputs, options = Inputs(self.entry, self.plan, self.model), {"engine": engine, "precision": precision}
         return lambda: predict_slab(inputs, self.slab, "1-of-1", OPTIONS | options, "cpu", 2**33, "key")
 
+    def job_on_gpu(self, store):
+        """The same on a GPU, in bfloat16."""
+        options = OPTIONS | {"engine": "torch", "precision": "bfloat16", "store": store}
+        inputs = Inputs(self.entry, self.plan, self.model)
+        return lambda: predict_slab(inputs, self.slab, "1-of-1", options, "cuda", 2**35, "key")
+
 
 def planned(folder, image, network):
     """``image`` uint8[z, y, x] as a `Planned` volume in ``folder``."""

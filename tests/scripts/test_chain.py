@@ -19,8 +19,8 @@ from prepare import prepare
 from segment import segment_slices
 from train import starting_network, validate
 from unetflow import CLASSES, IGNORE, exchange, modelfile, models, packages
+from unetflow.batches import largest_valid
 from unetflow.errors import InputError
-from unetflow.fit import largest_valid
 from unetflow.inference import predict, predict_as
 from unetflow.losses import weighted_cross_entropy
 from unetflow.metrics.slices import parted

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from unetflow import IGNORE, fit, models, synthetic
-from unetflow.fit import Recipe, Training, largest_valid, learning_rate
+from unetflow.batches import largest_valid
+from unetflow.fit import Recipe, Training, learning_rate
 from unetflow.inference import predict
 from unetflow.losses import balanced_sample, cross_entropy_and_dice, weighted_cross_entropy
 from unetflow.models.network import centre_crop

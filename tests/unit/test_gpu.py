@@ -5,9 +5,17 @@ import pytest
 import torch
 from test_fit import samples
 from unetflow import inference, models
+from unetflow.blocks import Grid
 from unetflow.fit import Recipe, Training
+from unetflow.sources import Source
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
+
+
+@pytest.fixture(autouse=True)
+def exact_arithmetic(monkeypatch):
+    """As `jobs.device` sets it."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
 def network():
@@ -18,7 +26,6 @@ def network():
 def test_prediction_equals_that_of_the_cpu():
     image = np.random.default_rng(0).normal(size=(90, 77)).astype(np.float32)
     on_cpu = inference.predict(network(), image)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     np.testing.assert_allclose(inference.predict(network().cuda(), image, tile=(32, 48)), on_cpu, atol=1e-4)
 
 
@@ -32,3 +39,39 @@ def test_training_is_deterministic_and_resumes_to_the_same_bytes(tmp_path, monke
         run.run(samples(size=60), lambda network: {}, tmp_path / checkpoint, lambda *seen: None)
     first, second, resumed = ({k: v.cpu() for k, v in run.average.items()} for run in runs)
     assert all(torch.equal(first[k], second[k]) and torch.equal(first[k], resumed[k]) for k in first)
+
+
+def test_recorded_steps_are_those_of_one_kernel_after_the_other(tmp_path):
+    """With dropout, across the step from which normalisation is fixed, and for both optimisers."""
+    for optimizer in ("sgd", "adamw"):
+        recipe = Recipe(steps=20, optimizer=optimizer, learning_rate=1e-4, warmup=5, average=0.9, clip=1, fix_norm=0.5)
+        runs = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            unet = models.build("unet", width=8, depth=2, norm="batch")
+            runs.append(Training(unet, recipe, 0, "cuda"))
+        recorded, plain = runs
+        plain.learn = plain.learn.function
+        for run in runs:
+            torch.use_deterministic_algorithms(True)
+            run.run(samples(size=60), lambda network: {}, tmp_path / f"{optimizer} {run is plain}", lambda *seen: None)
+        assert recorded.learn.graph is not None
+        for name, tensor in recorded.average.items():
+            torch.testing.assert_close(plain.average[name], tensor, rtol=0, atol=0)
+
+
+def test_volumes_are_predicted_as_on_the_cpu():
+    values = np.random.default_rng(0).integers(0, 255, (3, 90, 130), np.uint8)
+    grid, found = Grid(values.shape, (1, 48, 64)), {}
+    for device in ("cpu", "cuda"):
+        result = found[device] = np.zeros((2, *values.shape), np.float32)
+        inference.predict_blocks(
+            inference.Predictor(network().to(device), tta=["0", "mirror_90"], moments=(100, 60)),
+            Source("raw", values, "zyx", {}),
+            list(grid),
+            (32, 64),
+            "float32",
+            lambda block, tile, result=result: result.__setitem__((slice(None), *block.slices), tile),
+            lambda done: None,
+        )
+    np.testing.assert_allclose(found["cuda"], found["cpu"], atol=1e-4)

@@ -25,20 +25,20 @@ class Forgetful:
     def __init__(self, array):
         self.array = array
 
-    def __setitem__(self, where, values):
+    def __getitem__(self, where):
+        return Forgetful(self.array[where])
+
+    def write(self, values):
         kept = values.copy()
         kept[-1, -1, -1] += 1
-        self.array[where] = kept
-
-    def __getitem__(self, where):
-        return self.array[where]
+        return self.array.write(kept)
 
     def __getattr__(self, name):
         return getattr(self.array, name)
 
 
 def test_a_block_that_reads_back_otherwise_is_no_block(shards):
-    whole, sound = values(shards.array.dtype), shards.array
+    whole, sound = values(shards.metadata.dtype.to_native_dtype()), shards.array
     shards.array = Forgetful(sound)
     with pytest.raises(OSError, match="does not read back as it was written; check the disk"):
         shards.write(GRID[0], whole)
@@ -49,11 +49,11 @@ def test_a_block_that_reads_back_otherwise_is_no_block(shards):
 
 
 def test_a_changed_byte_is_not_read(shards):
-    shards.write(GRID[0], values(shards.array.dtype))
+    shards.write(GRID[0], values(shards.metadata.dtype.to_native_dtype()))
     file = shards.file(GRID[0])
     content = bytearray(file.read_bytes())
     content[len(content) // 4] ^= 1
     file.write_bytes(content)
     assert not shards.holds(GRID[0])
-    with pytest.raises(Exception, match=r"(?i)checksum|corrupt|decompress"):
+    with pytest.raises(Exception, match=r"(?i)checksum|digest|corrupt|decompress"):
         shards[(slice(None),) * 3]

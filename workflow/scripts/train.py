@@ -49,6 +49,7 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
     recipe, volume, folder = Recipe(**training), Volume(inputs.volume), Path(folder)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.use_deterministic_algorithms(recipe.deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
     torch.manual_seed(description["seed"])
     network = starting_network(description["architecture"], inputs.init)
     normalisation = modelfile.description_of(volume.normalisation)
@@ -66,7 +67,7 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
                 checkpoint,
                 Reporter(recipe.steps, curves),
             )
-        jobs.log.info(f"{run.idle_share():.1%} of the time of the steps was spent waiting for samples")
+        jobs.log.info(f"{run.idle_share:.1%} of the time of the steps was spent waiting for samples")
         for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
             modelfile.save(state / f"{name}.safetensors", weights, description)
             for file in (f"{name}.json", f"{name}.safetensors"):

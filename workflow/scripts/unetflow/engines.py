@@ -43,8 +43,6 @@ class Torch:
         self.dtype = PRECISIONS[usable(precision, self.device.type)]
 
     def __call__(self, image):
-        if self.device.type == "cuda":
-            image = image.pin_memory().to(self.device, non_blocking=True)
         image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             return self.model(image).float()

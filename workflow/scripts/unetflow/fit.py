@@ -3,20 +3,24 @@
 import copy
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import checkpoints, symmetries
+from . import checkpoints
+from .batches import Batches
 from .engines import PRECISIONS, memory_format, usable
 from .errors import InputError
-from .losses import LOSSES, balanced_sample
-from .models.network import centre_crop
-from .optimizers import learning_rate, make_optimizer
+from .gpu import Recorded, later
+from .losses import LOSSES
+from .optimizers import learning_rate, make_optimizer, set_rate
 from .team import shared_statistics, team
+
+IN_FLIGHT = {"cpu": 0, "cuda": 2}  # steps that may be computed before the loss of the first is looked at
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,16 @@ class Training:
         self.precision = usable(recipe.precision, device)
         self.memory_format = memory_format(self.precision, device)
         self.model = model.to(device, memory_format=self.memory_format)
-        self.optimizer = make_optimizer(self.model, recipe)
+        self.optimizer = make_optimizer(self.model, recipe, device)
+        if device == "cuda" and self.team.size == 1:  # several processes wait for each other in the middle of a step
+            self.learn = Recorded(self.learn, torch.device(device))
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.best = dict(self.average)
-        self.step = 0
+        self.pair_up()
+        self.step, self.fixed = 0, None
         self.history = []
-        self.losses = []
-        self.waited = self.worked = 0.0  # seconds
+        self.losses, self.coming = [], deque()
+        self.idle_share = 0.0  # of the time of the steps, spent waiting for samples
 
     def run(self, samples, validate, checkpoint, report):
         """Train to the end of the recipe.
@@ -83,67 +90,53 @@ class Training:
         report : called with (step, loss) after every step and with (step, row) after every validation.
         """
         self.load(checkpoint)
-        with ThreadPoolExecutor(1) as reader:  # the next batch is read while this one is computed
-            ahead = reader.submit(self.batch, samples, self.step)
-            while self.step < self.recipe.steps:
-                began = time.perf_counter()
-                batch, following = ahead.result(), self.step + 1
-                arrived = time.perf_counter()
-                if following < self.recipe.steps:
-                    ahead = reader.submit(self.batch, samples, following)
-                self.losses.append(self.update(*batch))
-                self.waited, self.worked = self.waited + arrived - began, self.worked + time.perf_counter() - arrived
-                if not math.isfinite(self.losses[-1]):
-                    raise InputError(
-                        f"the loss is {self.losses[-1]} at step {following}: training diverged; lower "
-                        f"training/learning_rate ({self.recipe.learning_rate}), or set training/clip: 1"
-                    )
-                self.step = following
-                if self.team.rank > 0:
-                    continue
-                report(self.step, self.losses[-1])
-                if self.due(self.recipe.validate_every):
-                    self.record(validate, report)
-                if self.due(self.recipe.checkpoint_every):
-                    self.save(checkpoint)
+        batches, worked = Batches(samples, self.recipe, self.seed, self.model, self.team), 0.0
+        for batch in batches.ahead(self.step, self.device):
+            began = time.perf_counter()
+            self.coming.append(self.update(*batch))
+            self.step += 1
+            validated, saved = self.due(self.recipe.validate_every), self.due(self.recipe.checkpoint_every)
+            self.receive(report, leave=0 if validated or saved else IN_FLIGHT[self.device])
+            worked += time.perf_counter() - began
+            self.idle_share = batches.waited / (batches.waited + worked)
+            if self.team.rank == 0 and validated:
+                self.record(validate, report)
+            if self.team.rank == 0 and saved:
+                self.save(checkpoint)
 
-    def idle_share(self):
-        """Share of the time of the steps that was spent waiting for samples."""
-        return self.waited / max(self.waited + self.worked, 1e-9)
+    def receive(self, report, leave):
+        """Take in the losses of all steps but the last ``leave``, which a GPU may still be computing."""
+        while len(self.coming) > leave:
+            step, loss = self.step - len(self.coming) + 1, self.coming.popleft()().item()
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"the loss is {loss} at step {step}: training diverged; lower training/learning_rate "
+                    f"({self.recipe.learning_rate}), or set training/clip: 1"
+                )
+            self.losses.append(loss)
+            if self.team.rank == 0:
+                report(step, loss)
 
     def due(self, every):
         return self.step % every == 0 or self.step == self.recipe.steps
 
-    def batch(self, samples, step):
-        """The tensors of one step, or this process's share of them: samples in an order shuffled anew each epoch, each
-        in a random symmetry."""
-        chosen, share = [], self.recipe.batch // self.team.size
-        first = step * self.recipe.batch + self.team.rank * share
-        for position in range(first, first + share):
-            epoch, index = divmod(position, len(samples))
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(samples))
-            arrays = samples[int(order[index])]
-            if self.recipe.symmetries:
-                rng = np.random.default_rng([self.seed, epoch, index])
-                name = list(symmetries.SYMMETRIES)[rng.integers(len(symmetries.SYMMETRIES))]
-                arrays = [np.ascontiguousarray(symmetries.apply(name, a)) for a in arrays]
-            chosen.append(arrays)
-        return [torch.from_numpy(np.stack(column)) for column in zip(*chosen)]
+    def update(self, *batch):
+        """One optimiser step on a batch of `Batches`; returns a function that waits for the loss."""
+        if (fixed := self.step >= self.first_fixed) != self.fixed:
+            self.training_mode(fixed)
+        seed = torch.cuda.manual_seed if self.device == "cuda" else torch.default_generator.manual_seed
+        seed(int(np.random.default_rng([self.seed, self.step, 1]).integers(2**31)))  # dropout
+        set_rate(self.optimizer, learning_rate(self.recipe, self.step))
+        if isinstance(self.learn, Recorded):
+            loss = self.learn(*batch, state=fixed)
+        else:
+            loss = self.learn(*(tensor.to(self.device) for tensor in batch))
+        self.update_average()
+        return later(self.team.add(loss))
 
-    def update(self, image, target, weight):
-        """One optimiser step; returns the loss."""
-        model, recipe = self.training_mode(), self.recipe
-        # Samples are made for the largest context; each network takes the middle that its poolings divide evenly.
-        image = centre_crop(image, largest_valid(model, self.input_shape(image)))
-        shape = tuple(n - 2 * model.context for n in image.shape[-2:])
-        target, weight = centre_crop(target, shape), centre_crop(weight, shape)
-        if recipe.pixels is not None:
-            drawn = balanced_sample(target.numpy(), weight.numpy(), recipe.pixels, self.rng(2))
-            weight = torch.from_numpy(drawn)
-        image, target, weight = (a.to(self.device) for a in (image, target, weight))
-        torch.manual_seed(int(self.rng(1).integers(2**31)))  # dropout
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * learning_rate(recipe, self.step)
+    def learn(self, image, target, weight):
+        """Move the weights by the gradient of the loss, which is returned."""
+        recipe, model = self.recipe, self.model
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             logits = model(image[:, None].contiguous(memory_format=self.memory_format))
@@ -156,48 +149,45 @@ class Training:
         if recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         self.optimizer.step()
-        self.update_average()
-        return self.team.add(loss.detach()).item()
+        return loss.detach()
 
-    def input_shape(self, image):
-        """(y, x) of the middle of ``image[n, y, x]`` from which the network predicts ``output`` pixels per side."""
-        if self.recipe.output is None:
-            return image.shape[-2:]
-        return tuple(min(n, self.recipe.output + 2 * self.model.context) for n in image.shape[-2:])
-
-    def rng(self, purpose):
-        """Random numbers of this step."""
-        return np.random.default_rng([self.seed, self.step, purpose])
+    @property
+    def first_fixed(self):
+        """The first step in which batch normalisation is fixed."""
+        return math.ceil(self.recipe.fix_norm * self.recipe.steps)
 
     @torch.no_grad()
-    def training_mode(self):
-        """The network as it is trained in this step: with dropout, and at first with each tile's own statistics.
+    def training_mode(self, fixed):
+        """Make the network as it is trained: with dropout, and, unless ``fixed``, with each tile's own statistics.
 
         After the share ``fix_norm`` of the steps, batch normalisation is the fixed scale and shift that it is in
         prediction. Otherwise the network would never meet what the tile's statistics take away, differences in
         contrast between slices, before it has to predict them (docs/log.md). The statistics that stay are the
         averaged ones, which vary less than the last. A frozen encoder keeps those that it came with.
         """
-        first_fixed = math.ceil(self.recipe.fix_norm * self.recipe.steps)
+        self.fixed = fixed
         for name, module in self.model.train().named_modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and self.step >= first_fixed:
+            if fixed and isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.eval()
-                if self.step == first_fixed:
+                if self.step == self.first_fixed:
                     module.running_mean.copy_(self.average[f"{name}.running_mean"])
                     module.running_var.copy_(self.average[f"{name}.running_var"])
         if self.recipe.encoder_rate == 0:
             self.model.encoder.eval()
-        return self.model
+
+    def pair_up(self):
+        """Note which tensors the running mean consists of, and which ones it follows."""
+        pairs = [(self.average[name], now) for name, now in self.model.state_dict().items()]
+        self.means = list(zip(*(pair for pair in pairs if pair[1].is_floating_point())))
+        self.counters = [pair for pair in pairs if not pair[1].is_floating_point()]
 
     @torch.no_grad()
     def update_average(self):
         """Exponential running mean of the weights, over fewer steps at the beginning."""
         keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.model.state_dict().items():
-            if tensor.is_floating_point() and keep > 0:
-                self.average[name].lerp_(tensor, 1 - keep)
-            else:
-                self.average[name].copy_(tensor)
+        get_ema_multi_avg_fn(keep)(*self.means, None)
+        for counter, now in self.counters:
+            counter.copy_(now)
 
     def record(self, validate, report):
         """Add a row to the history, and remember the weights if they are the best so far on the validation part."""
@@ -233,14 +223,8 @@ class Training:
         weights, notes = checkpoints.load(path, self.optimizer, self.device)
         self.model.load_state_dict(weights["model"])
         self.average, self.best = weights["average"], weights["best"]
+        self.pair_up()
         self.step, self.history, self.losses = (notes[key] for key in ("step", "history", "losses"))
-
-
-def largest_valid(model, shape):
-    """Largest valid input shape (y, x) of ``model`` within ``shape``."""
-    return tuple(
-        valid if valid == size else valid - model.stride for valid, size in zip(model.valid_shape(shape), shape)
-    )
 
 
 def take_part(network, recipe, seed, device, samples, checkpoint):

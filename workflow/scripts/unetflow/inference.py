@@ -1,5 +1,6 @@
 """Overlap-tile prediction: the same numbers whatever the tile, for arrays and for volumes larger than memory."""
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from itertools import groupby, product
@@ -10,23 +11,26 @@ import torch
 from . import symmetries
 from .blocks import read_mirrored
 from .engines import ENGINES, choose
+from .gpu import Mosaic, to_device
 from .models.ensemble import Ensemble
 from .models.network import probabilities
 from .normalisation import moments as moments_of
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (768, 768)  # at most
-# How probabilities float32[class, ...] are stored: values of the type, or the most probable class.
+WRITERS = {"cpu": 1, "cuda": 4}  # threads that compress and write blocks; one is slower than a GPU
+# How probabilities, a tensor float32[class, ...], are stored: values of the type, or the most probable class.
 ENCODINGS = {
     "float32": lambda p: p,
-    "float16": lambda p: torch.from_numpy(p).half().numpy(),  # NumPy gives the same, 18 times as slowly
-    "uint8": lambda p: np.rint(p * 255).astype(np.uint8),
-    "argmax": lambda p: p.argmax(axis=0).astype(np.uint8),
+    "float16": lambda p: p.half(),
+    "uint8": lambda p: (p * 255).round().to(torch.uint8),
+    "argmax": lambda p: p.argmax(dim=0).to(torch.uint8),
 }
 
 
 class Predictor:
-    """A network ready to be applied: float32[channel, y', x'] of one input window [y, x].
+    """A network ready to be applied: float32[channel, y', x'] of one input window [y, x], a tensor where it runs. A GPU
+    may still be computing it.
 
     Channels are those of `models.network.probabilities`, means over all views, and with ``spread`` one more: the
     standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
@@ -42,8 +46,8 @@ class Predictor:
     """
 
     def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False, moments=None):
-        self.model, self.spread = model.eval(), spread
-        kind = ENGINES[choose(engine, model, next(model.parameters()).device.type)]
+        self.model, self.spread, self.device = model.eval(), spread, next(model.parameters()).device
+        kind = ENGINES[choose(engine, model, self.device.type)]
         members = model.members if isinstance(model, Ensemble) else [model]
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
         self.normalisation = getattr(model, "normalisation", (0.0, 1.0))
@@ -64,7 +68,7 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, window):
-        image = torch.from_numpy(window.astype(np.float32, order="C"))[None, None]
+        image = to_device(torch.from_numpy(window.astype(np.float32, order="C")), self.device)[None, None]
         image.sub_(self.mean).div_(self.sd)
         mean = self.probability(image, *self.views[0])
         squares = torch.zeros_like(mean[1])  # of the distances from the mean, by Welford's recurrence
@@ -75,7 +79,7 @@ class Predictor:
             squares.addcmul_(off, seen[1] - mean[1])
         if self.spread:
             mean = torch.cat([mean, squares.div_(len(self.views)).sqrt_()[None]])
-        return mean.cpu().numpy()
+        return mean
 
     def probability(self, image, logits, name):
         """Probabilities float32[channel, y', x'] of an image seen in the symmetry ``name``, turned back."""
@@ -110,7 +114,9 @@ def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **
     tile = tile or DEFAULT_TILE
     outside = predictor.mean if border == "zero" else None
     window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model), outside)
-    return predict_slice(predictor, window, image.shape, tile)
+    result = Mosaic(np.empty((predictor.channels, 1, *image.shape), np.float32), predictor.device)
+    predict_slice(predictor, window, image.shape, tile, result)
+    return result.whole()[:, 0]
 
 
 def predict_as(options, model, image, moments=None):
@@ -120,18 +126,22 @@ def predict_as(options, model, image, moments=None):
 
 
 def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):
-    """Predict ``blocks`` of ``source``, while the next one is read and the last one is written by threads beside.
+    """Predict ``blocks`` of ``source``, while the next one is read and the last ones are written by threads beside.
 
     tile : (y, x) written per tile; halved as often as needed if a GPU has no memory for it. encoding : one of
-    ENCODINGS. write : called with (block, array[class, z, y, x] or [z, y, x]), one call at a time. progress : called
-    with the number of blocks done. At most two windows and two results are held, however large the volume.
+    ENCODINGS. write : called with (block, array[class, z, y, x] or [z, y, x]) by one thread, or several for a GPU.
+    progress : called with the number of blocks computed. At most two windows and, beside those being written, one
+    result are held, however large the volume.
+
+    A GPU computes the last tiles of a block while the first ones of the next are prepared.
     """
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    threads = WRITERS[predictor.device.type]
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(threads) as writers:
 
         def read(number):
             return reader.submit(read_with_halo, source, blocks[number], tile, predictor)
 
-        reading, writing = {0: read(0)} if blocks else {}, None
+        reading, writing = {0: read(0)} if blocks else {}, deque()
         for number, block in enumerate(blocks):
             slices = reading.pop(number).result()
             if number + 1 < len(blocks):
@@ -139,12 +149,12 @@ def predict_blocks(predictor, source, blocks, tile, encoding, write, progress):
             while (result := predict_block(slices, block, tile, ENCODINGS[encoding])) is None:
                 tile = smaller_tile(tile, predictor.model.stride)
                 slices, reading = read(number).result(), {k: read(k) for k in reading}  # other tiles reach further
-            if writing:
-                writing.result()
-            writing = writer.submit(write, block, result)
+            if len(writing) == threads:
+                writing.popleft().result()
+            writing.append(writers.submit(lambda block, result: write(block, result.whole()), block, result))
             progress(number + 1)
-        if writing:
-            writing.result()
+        for one in writing:
+            one.result()
 
 
 def input_shape(shape, tile, model):
@@ -177,19 +187,20 @@ def read_around(source, start, shape, tile, model):
 
 
 def predict_block(slices, block, tile, encode):
-    """Encoded probabilities of a block from its `read_with_halo`, or None if a GPU has too little memory for the tile.
-    They are 0 where the images end.
+    """Encoded probabilities of a block from its `read_with_halo`, a `Mosaic` to which the last tiles may still be on
+    their way, or None if a GPU has too little memory for the tile. They are 0 where the images end.
 
     Memory is freed only when the exception is gone, so this must return before a smaller tile is tried.
     """
-    empty = encode(np.zeros((slices[0][0].channels, 0, 0), np.float32))
-    result = np.zeros((*empty.shape[:-2], *block.shape), empty.dtype)
+    first = slices[0][0]
+    one = encode(torch.zeros(first.channels, 1, 1)).numpy()
+    result = Mosaic(np.zeros((*one.shape[:-2], *block.shape), one.dtype), first.device)
     try:
-        for z, (predictor, window, (height, width)) in enumerate(slices):
+        for z, (predictor, window, filled) in enumerate(slices):
             if window is not None:
-                result[..., z, :height, :width] = predict_slice(predictor, window, (height, width), tile, encode)
+                predict_slice(predictor, window, filled, tile, result, encode, z)
     except torch.OutOfMemoryError:
-        if max(tile) <= slices[0][0].model.stride:
+        if max(tile) <= first.model.stride:
             raise
         return None
     return result
@@ -201,17 +212,14 @@ def smaller_tile(tile, stride):
     return tuple(max(stride, size // 2 // stride * stride) for size in tile)
 
 
-def predict_slice(predictor, window, shape, tile, encode=ENCODINGS["float32"]):
-    """Probabilities [class, y, x] (or classes [y, x]) of ``shape`` (y, x), encoded by one of ENCODINGS, tile by tile.
+def predict_slice(predictor, window, shape, tile, result, encode=ENCODINGS["float32"], z=0):
+    """Put probabilities [class, y, x] (or classes [y, x]) of ``shape`` (y, x), encoded by one of ENCODINGS, into the
+    slice ``z`` of ``result``, a `Mosaic`, tile by tile.
 
     window : one slice [y, x] that begins a context before them.
     """
-    model, result = predictor.model, None
+    model = predictor.model
     for part in tiles(shape, fitting_tile(shape, tile, model.stride), model):
         read = tuple(slice(a + model.context, a + model.context + n) for a, n in zip(part.read_start, part.read_shape))
         height, width = (s.stop - s.start for s in part.write)
-        values = encode(predictor(window[read])[:, :height, :width])
-        if result is None:
-            result = np.empty((*values.shape[:-2], *shape), values.dtype)
-        result[..., *part.write] = values
-    return result
+        result.put((..., z, *part.write), encode(predictor(window[read])[:, :height, :width]))

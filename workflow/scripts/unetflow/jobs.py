@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,6 +22,7 @@ from .errors import InputError
 from .files import publish, write_atomically
 
 log = logging.getLogger("unetflow")
+NOTING = threading.Lock()  # threads of a job share its journal
 FREE = "free some space, then run the same command again: what is finished is kept"
 UNWRITABLE = {  # what keeps a job from writing, and what to do about it
     errno.ENOSPC: FREE,
@@ -101,6 +103,7 @@ def device(gpu, threads):
     if torch.cuda.is_available():
         if torch.cuda.device_count() > 1:
             torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+        torch.backends.cudnn.allow_tf32 = False  # float32 is float32; who wants speed sets precision: bfloat16
         return "cuda"
     raise InputError(
         "a GPU was promised (--resources gpu=1) but PyTorch sees none; run with --resources gpu=0 for the CPU"
@@ -203,11 +206,11 @@ class Journal:
     def note(self, name, content):
         line = {name: hashlib.sha256(content).hexdigest()}
         path = self.path if self.home == this_process() else f"{self.path}.{this_process()}"
-        with open(path, "a") as file:
+        with NOTING, open(path, "a") as file:
             file.write(f"\n{json.dumps(line)}")
             file.flush()
             os.fsync(file.fileno())
-        self.done |= line
+            self.done |= line
 
 
 def this_process():

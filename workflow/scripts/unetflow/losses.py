@@ -11,9 +11,11 @@ def weighted_cross_entropy(logits, target, weight):
     ASSUME: divided by the sum of the weights, which makes the learning rate independent of the tile; the paper
     writes a plain sum.
     """
-    target = torch.where(weight > 0, target, 0).long()
-    # Gathered by hand, because the library's cross-entropy of images has no deterministic form on GPUs.
-    loss = -torch.log_softmax(logits.float(), dim=1).gather(1, target[:, None])[:, 0]
+    target = torch.where(weight > 0, target, 0)
+    # By hand, because the library's cross-entropy of images has no deterministic form on GPUs, and that of gathering is
+    # slow there.
+    is_class = target[:, None] == torch.arange(logits.shape[1], device=target.device)[:, None, None]
+    loss = -torch.where(is_class, torch.log_softmax(logits.float(), dim=1), 0).sum(dim=1)
     return (weight * loss).sum() / weight.sum().clamp(min=1e-6)
 
 

@@ -7,14 +7,13 @@ import weakref
 from math import prod
 from pathlib import Path
 
-import numpy as np
 import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from .errors import InputError
-from .inference import ENCODINGS
+from .inference import ENCODINGS, WRITERS
 from .models.ensemble import Ensemble
 from .tiles import even_part
 
@@ -106,13 +105,14 @@ class Ledger(TorchDispatchMode):
 
 
 def buffer_bytes(source, network, block, options):
-    """Bytes beside the network: two windows, what is decoded to read one, three results and their compressed copy, one
-    slice of probabilities.
+    """Bytes beside the network: two windows, what is decoded to read one, a result, those being written, each with its
+    compressed copy and what is read back of it, one slice of probabilities.
 
     options : the `prediction` entry.
     """
     window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
-    results = 4 * prod(block) * stored_bytes(network, options)
+    writers = WRITERS[next(network.parameters()).device.type]
+    results = (1 + 3 * writers) * prod(block) * stored_bytes(network, options)
     return 3 * window + decoding_bytes(source) + results + 8 * (network.classes + options["spread"]) * prod(block[1:])
 
 
@@ -124,8 +124,7 @@ def decoding_bytes(source):
 
 def stored_bytes(network, options):
     """Bytes per voxel of the prediction before compression."""
-    one = np.zeros((network.classes + options["spread"], 1, 1), np.float32)
-    return ENCODINGS[options["store"]](one).nbytes
+    return ENCODINGS[options["store"]](torch.zeros(network.classes + options["spread"], 1, 1)).nbytes
 
 
 def best_tile(model, area, room):

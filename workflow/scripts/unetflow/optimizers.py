@@ -5,9 +5,10 @@ import math
 import torch
 
 
-def make_optimizer(model, recipe):
+def make_optimizer(model, recipe, device="cpu"):
     """SGD with momentum (the paper) or AdamW, with a group of parameters for each ``rate``, a factor of the learning
-    rate. With ``encoder_rate`` 0 the encoder is frozen."""
+    rate. With ``encoder_rate`` 0 the encoder is frozen. On a GPU a step is one kernel, and the rate is a tensor there,
+    which may change when the step is recorded (`gpu.Recorded`)."""
     encoder = {id(parameter) for parameter in model.encoder.parameters()}
     groups = {}
     for parameter in model.parameters():
@@ -15,9 +16,21 @@ def make_optimizer(model, recipe):
         parameter.requires_grad_(rate > 0)
         groups.setdefault(rate, []).append(parameter)
     groups = [{"params": members, "rate": rate} for rate, members in groups.items() if rate > 0]
+    on_gpu = device == "cuda"
+    rate = torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate
+    kind = {"lr": rate, "weight_decay": recipe.weight_decay, "fused": on_gpu or None}
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(groups, momentum=recipe.momentum, **kind)
+    return torch.optim.AdamW(groups, capturable=on_gpu, **kind)
+
+
+def set_rate(optimizer, rate):
+    """Give each group of parameters its share of the learning ``rate``."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(group["rate"] * rate)
+        else:
+            group["lr"] = group["rate"] * rate
 
 
 def learning_rate(recipe, step):

@@ -7,7 +7,7 @@ import zarr
 
 from . import CLASSES
 from .jobs import Journal
-from .ngff import create_image, create_plain
+from .ngff import create_image, create_plain, open_quickly
 
 
 def channels(network, options):
@@ -26,15 +26,14 @@ class Shards:
 
     def __init__(self, array, journal):
         self.path, self.journal = Path(array), Journal(journal)
-        # Zeros are written too, so that a missing file is always a fault.
-        self.array = zarr.open_array(array, mode="r+").with_config({"write_empty_chunks": True})
+        self.metadata, self.array = zarr.open_array(array, mode="r").metadata, open_quickly(array)
 
     def __getitem__(self, where):
-        return self.array[where]
+        return self.array[where].read().result()
 
     def file(self, block):
-        place = (*[0] * (self.array.ndim - 3), *block.place)
-        return self.path / self.array.metadata.encode_chunk_key(place)
+        place = (*[0] * (self.array.rank - 3), *block.place)
+        return self.path / self.metadata.encode_chunk_key(place)
 
     def holds(self, block):
         """Whether the block's file is just as it was written."""
@@ -45,15 +44,15 @@ class Shards:
         """Write a block, read it back, and note its file's checksum."""
         file, where = self.file(block), (..., *block.slices)
         file.unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
-        self.array[where] = values
-        if not equal(self.array[where], values):
+        self.array[where].write(values.astype(self.array.dtype.numpy_dtype, copy=False)).result()
+        if not equal(self[where], values):
             raise OSError(f"{file} does not read back as it was written; check the disk")
         self.journal.note(str(block.place), file.read_bytes())
 
     def kept(self, block, make):
         """The values of a block: those of an interrupted job, or those of ``make()``, which are then written."""
         if self.holds(block):
-            return self.array[(..., *block.slices)]
+            return self[(..., *block.slices)]
         values = make()
         self.write(block, values)
         return values

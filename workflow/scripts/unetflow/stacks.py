@@ -130,6 +130,9 @@ def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
     }
 
 
+PARTS = "image", "target", "weight"  # of a training sample
+
+
 def write_chunk(path, samples, draws):
     """Write training samples: (image, target, weight) arrays of one shape, with the drawings that made them.
 
@@ -138,18 +141,17 @@ def write_chunk(path, samples, draws):
     size = samples[0][0].shape
     shape = (len(samples), *size)
     group = ngff.create_plain(path, image=(shape, np.float16), target=(shape, np.uint8), weight=(shape, np.float16))
-    for index, sample in enumerate(samples):
-        for name, array in zip(("image", "target", "weight"), sample):
-            group[name][index] = array
     group.attrs["draws"] = draws
+    for name, arrays in zip(PARTS, zip(*samples)):
+        stack = np.stack(arrays).astype(group[name].dtype)
+        ngff.open_quickly(Path(path, name)).write(stack).result()
 
 
 class Samples:
     """The training samples of many chunks as one sequence of (image f32, target u8, weight f32), each [y, x]."""
 
     def __init__(self, paths):
-        groups = [zarr.open_group(path, mode="r") for path in paths]
-        self.arrays = [tuple(group[name] for name in ("image", "target", "weight")) for group in groups]
+        self.arrays = [[ngff.open_quickly(Path(path, name)) for name in PARTS] for path in paths]
         self.where = [(chunk, i) for chunk, arrays in enumerate(self.arrays) for i in range(arrays[0].shape[0])]
 
     def __len__(self):
@@ -157,7 +159,8 @@ class Samples:
 
     def __getitem__(self, index):
         chunk, i = self.where[index]
-        image, target, weight = (array[i] for array in self.arrays[chunk])
+        reading = [array[i].read() for array in self.arrays[chunk]]
+        image, target, weight = (array.result() for array in reading)
         return image.astype(np.float32), target, weight.astype(np.float32)
 
 

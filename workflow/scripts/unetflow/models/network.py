@@ -46,17 +46,17 @@ def one_of(name, value, known):
 
 
 class ExactConv2d(nn.Conv2d):
-    """A convolution that stays in float32 where the network runs in bfloat16.
+    """A convolution that stays in float32 where the network predicts in bfloat16.
 
     The first and the last of a network are such: what is rounded there shows most in the probabilities, and there is
-    little to compute (docs/log.md).
+    little to compute (docs/log.md). Training is in no need of it, and slow with it on a GPU.
     """
 
-    def forward(self, x):
-        if x.is_meta:  # no data: only sizes are asked for, and autocast knows no such device
-            return super().forward(x)
+    def _conv_forward(self, x, weight, bias):
+        if self.training or x.is_meta:  # no data: only sizes are asked for, and autocast knows no such device
+            return super()._conv_forward(x, weight, bias)
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.to(self.weight.dtype))
+            return super()._conv_forward(x.to(weight.dtype), weight, bias)
 
 
 class Block(nn.Sequential):
@@ -68,6 +68,23 @@ class Block(nn.Sequential):
             kind, before = (nn.Conv2d, channels) if k else (first, in_channels)
             layers += [kind(before, channels, 3), NORMS[norm](channels), nn.ReLU(inplace=True)]
         super().__init__(*layers)
+
+    def forward(self, x):
+        layers = list(self)
+        for convolution, norm, relu in zip(layers[::3], layers[1::3], layers[2::3]):
+            x = relu(normalised(convolution, norm, x))
+        return x
+
+
+def normalised(convolution, norm, x):
+    """``norm(convolution(x))``. A normalisation that is a fixed scale and shift goes into the weights, which saves two
+    passes over the image and, in training, over its gradient."""
+    if isinstance(norm, nn.Identity) or norm.training:
+        return norm(convolution(x))
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight = convolution.weight * scale[:, None, None, None]
+    bias = (convolution.bias - norm.running_mean) * scale + norm.bias
+    return convolution._conv_forward(x, weight, bias)
 
 
 def contracting_path(in_channels, channels, norm, counts):
