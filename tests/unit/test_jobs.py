@@ -118,6 +118,24 @@ def test_fingerprints_follow_contents_not_times(tmp_path):
     assert files.fingerprint(tmp_path / "d", {"a": 1}) != first
 
 
+def test_contents_are_read_again_only_where_names_sizes_or_times_differ(tmp_path, monkeypatch):
+    data, memory = tmp_path / "d", tmp_path / "memory.json"
+    data.mkdir()
+    (data / "a").write_text("1")
+    first = files.known_content(data, memory)
+    assert first == files.fingerprint(data)
+    (data / "a").write_text("2")
+    changed = files.known_content(data, memory)
+    assert changed == files.fingerprint(data) != first
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "checksum", None)  # a file that is read now fails
+        assert files.known_content(data, memory) == changed
+    os.utime(data / "a", (0, 0))
+    assert files.known_content(data, memory) == changed, "only its time changed"
+    memory.write_text('{"cut o')
+    assert files.known_content(data, memory) == changed
+
+
 def test_a_promised_gpu_that_is_missing_stops_the_run(monkeypatch):
     import torch
 

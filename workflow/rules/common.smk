@@ -8,7 +8,7 @@ import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
 from unetflow.config import checked, made_here_or_remote
-from unetflow.files import fingerprint
+from unetflow.files import fingerprint, known_content
 from unetflow.found import check as check_found
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of

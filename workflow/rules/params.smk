@@ -15,7 +15,7 @@ def dataset_folder(wildcards):
 def dataset_content(wildcards):
     """Hash of a local data set, so that its being touched or copied anew reruns nothing and a change does."""
     path = config["datasets"][wildcards.dataset]["path"]
-    return fingerprint(Path(path)) if path else None
+    return known_content(Path(path), Path(".snakemake/contents.json")) if path else None
 
 
 def dataset_entry(wildcards):

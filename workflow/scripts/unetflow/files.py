@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,6 +37,18 @@ def checksum(file):
 def stamps(folder):
     """Names, sizes and times of all files of a folder: tells it from another without reading it."""
     return [[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files_of(folder)]
+
+
+def known_content(path, memory):
+    """`fingerprint` of ``path``, which is read again only if `stamps` differ from those noted in the file ``memory``."""
+    seen, known = stamps(path), {}
+    with suppress(OSError, ValueError):  # missing, or cut off: it is made anew
+        known = json.loads(memory.read_text())
+    if known.get(str(path), {}).get("stamps") != seen:
+        known[str(path)] = {"stamps": seen, "content": fingerprint(path)}
+        with suppress(OSError):  # it saves time, and nothing else depends on it
+            write_atomically(memory, json.dumps(known))
+    return known[str(path)]["content"]
 
 
 def publish(made, output):
