@@ -17,25 +17,37 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
     Each sample follows from ``seed`` (a text: base seed, data set, fold) and its number alone, whatever chunk it is
     in and whichever job makes it. ``options`` is the `augmentations` entry of the configuration.
     """
-    volume, split = Volume(volume), read_split(splits, fold)
+    volume, names = Volume(volume), read_split(splits, fold)["train"]
     targets = zarr.open_group(targets, mode="r")
-    samples, draws = [], []
-    for number in numbers:
-        rng = np.random.default_rng(seed_of(seed, number))
-        name = split["train"][rng.integers(len(split["train"]))]
-        height, width = volume.shape(name)
-        mean, sd = volume.normalisation or volume.moments(name)
-        image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
-        target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
-        drawn = augment.draw(rng, options, known=weight > 0)
-        draws.append({"sample": number, "slice": name} | drawn)
-        if options["contacts"]:
+    rngs = {number: np.random.default_rng(seed_of(seed, number)) for number in numbers}
+    slices = {number: names[rng.integers(len(names))] for number, rng in rngs.items()}
+    made = {}
+    for name in set(slices.values()):  # each is read once
+        parts = training_slice(volume, targets, name)
+        for number in (number for number, of in slices.items() if of == name):
             apart = np.random.default_rng(seed_of(seed, f"{number}/contacts"))  # all else is drawn as without
-            made_as = targets.attrs["options"]
-            drawn, image, target, weight = with_copies(drawn, options, image, volume.labels(name), made_as, apart)
-        samples.append(augment.sample(drawn, options, image, target, weight))
+            drawn, sample = make_sample(parts, options, targets.attrs["options"], rngs[number], apart)
+            made[number] = sample, {"sample": number, "slice": name} | drawn
     with jobs.made_whole(chunk) as path:
-        write_chunk(path, samples, draws)
+        write_chunk(path, *zip(*(made[number] for number in numbers)))
+
+
+def training_slice(volume, targets, name):
+    """Normalised image float32[y, x], target, weight and labels of a slice."""
+    height, width = volume.shape(name)
+    mean, sd = volume.normalisation or volume.moments(name)
+    image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
+    target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
+    return image, target, weight, volume.labels(name)
+
+
+def make_sample(parts, options, made_as, rng, apart):
+    """(drawing, sample) of a `training_slice`. made_as : options of `training_target`. apart : for copied objects."""
+    image, target, weight, labels = parts
+    drawn = used = augment.draw(rng, options, known=weight > 0)
+    if options["contacts"]:
+        used, image, target, weight = with_copies(drawn, options, image, labels, made_as, apart)
+    return drawn, augment.sample(used, options, image, target, weight)
 
 
 def with_copies(drawn, options, image, labels, made_as, rng):

@@ -40,7 +40,7 @@ def stamps(folder):
 
 
 def known_content(path, memory):
-    """`fingerprint` of ``path``, which is read again only if `stamps` differ from those noted in the file ``memory``."""
+    """`fingerprint` of ``path``, read again only if its `stamps` differ from those noted in the file ``memory``."""
     seen, known = stamps(path), {}
     with suppress(OSError, ValueError):  # missing, or cut off: it is made anew
         known = json.loads(memory.read_text())

@@ -141,7 +141,7 @@ def write_chunk(path, samples, draws):
     size = samples[0][0].shape
     shape = (len(samples), *size)
     group = ngff.create_plain(path, image=(shape, np.float16), target=(shape, np.uint8), weight=(shape, np.float16))
-    group.attrs["draws"] = draws
+    group.attrs["draws"] = list(draws)
     for name, arrays in zip(PARTS, zip(*samples)):
         stack = np.stack(arrays).astype(group[name].dtype)
         ngff.open_quickly(Path(path, name)).write(stack).result()
