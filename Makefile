@@ -14,7 +14,7 @@ export PIP_FIND_LINKS := $(CURDIR)/wheelhouse
 UVFLAGS := --offline --no-index --find-links wheelhouse
 endif
 
-.PHONY: run view site unlock test test-kill test-slurm bench bench-scale lint docs env install wheelhouse lock clean
+.PHONY: run view site unlock test test-kill test-slurm bench bench-scale bench-gpu lint docs env install wheelhouse lock clean
 
 run: $(VENV)/.stamp  ## the default experiment, through every rule, to results/report.html
 	@$(BIN)/python workflow/scripts/unlock.py
@@ -44,6 +44,9 @@ lint: $(VENV)/.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+bench-gpu: $(VENV)/.stamp  ## what a GPU does with the full network, beside the bare network, peers and its matrix units
+	@$(BIN)/python benchmarks/gpu.py
 
 docs: $(VENV)/.stamp  ## regenerate the pages and pictures that are made from schema, tests and library
 	$(BIN)/python docs/generate.py

@@ -1,7 +1,7 @@
 """What a GPU does with the paper's full network: training steps and the whole predict job against the bare network,
 peers and the matrix units.
 
-python benchmarks/gpu.py, on a machine with a GPU; a line and a row in results/gpu.csv for each figure. MONAI is
+make bench-gpu, on a machine with a GPU; a line and a row in results/gpu.csv for each figure. MONAI is
 compared with where it is installed.
 """
 
@@ -213,6 +213,8 @@ def peer_rows(image, model):
 
 
 def main():
+    if not torch.cuda.is_available():
+        sys.exit("PyTorch sees no GPU; this benchmark is of one")
     rows, peak = [("name of the GPU", torch.cuda.get_device_name(), "")], matrix_rate()
 
     def all_rows():
