@@ -117,7 +117,7 @@ def test_what_is_written_is_read_again_and_can_be_trained(tmp_path):
         drawn, options, np.random.default_rng(0).normal(size=labels.shape), (parted > 0).astype(np.uint8), weight
     )
     training = Training(models.build("unet", **recipe["network"]), Recipe(**recipe["training"]), 0, "cpu")
-    assert np.isfinite(training.update(*(torch.from_numpy(a)[None] for a in arrays)))
+    assert torch.isfinite(training.update(*training.batches([arrays])[0])())
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class Training:
         report : called with (step, loss) after every step and with (step, row) after every validation.
         """
         self.load(checkpoint)
-        batches, worked = Batches(samples, self.recipe, self.seed, self.model, self.team), 0.0
+        batches, worked = self.batches(samples), 0.0
         for batch in batches.ahead(self.step, self.device):
             began = time.perf_counter()
             self.coming.append(self.update(*batch))
@@ -103,6 +103,10 @@ class Training:
                 self.record(validate, report)
             if self.team.rank == 0 and saved:
                 self.save(checkpoint)
+
+    def batches(self, samples):
+        """What each step is given of ``samples``."""
+        return Batches(samples, self.recipe, self.seed, self.model, self.team)
 
     def receive(self, report, leave):
         """Take in the losses of all steps but the last ``leave``, which a GPU may still be computing."""
