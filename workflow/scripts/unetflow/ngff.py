@@ -65,9 +65,9 @@ def create_plain(path, shard=None, **arrays):
 
 
 def open_quickly(path):
-    """The existing Zarr array at ``path`` as a `tensorstore.TensorStore`, which reads and writes it several times as
-    fast as Zarr-Python, and without Python's lock (docs/log.md). Zeros are written too, so that a missing file is
-    always a fault."""
+    """The existing Zarr array at ``path`` as a `tensorstore.TensorStore`, which reads small parts of it in a quarter of
+    Zarr-Python's time, writes in two thirds or less, and does both without Python's lock (docs/log.md). Zeros are
+    written too, so that a missing file is always a fault."""
     import tensorstore
 
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(Path(path).absolute())}}
