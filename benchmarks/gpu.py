@@ -5,11 +5,14 @@ make bench-gpu, on a machine with a GPU; a line and a row in results/gpu.csv for
 compared with where it is installed.
 """
 
+import json
 import statistics
 import sys
 import tempfile
 import time
 from functools import partial
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 import prediction  # noqa: E402
+from prediction import SIZE  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from unetflow import inference, memory, models  # noqa: E402
 from unetflow.engines import Torch  # noqa: E402
@@ -32,7 +36,7 @@ RECIPE = {
     **{"optimizer": "adamw", "clip": 1, "average": 0.99, "symmetries": True, "precision": "bfloat16", "fix_norm": 0},
     **{"validate_every": 10**9, "checkpoint_every": 10**9},
 }
-SLICES, SIZE = 32, 2048
+SLICES = 32
 ROUNDS = 3
 
 
@@ -149,12 +153,11 @@ def training_rows(peak):
 
 def prediction_rows(peak):
     """(name, value, unit) of predicting a stack of SLICES x SIZE x SIZE pixels."""
-    prediction.ARCHITECTURE = NETWORK
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
     pixels = image.size / 1e6
     with tempfile.TemporaryDirectory() as folder:
-        volume = prediction.planned(Path(folder), image, network())
-        plan = prediction.json.loads(volume.plan.read_text())
+        volume = prediction.planned(Path(folder), image, network(), NETWORK)
+        plan = json.loads(volume.plan.read_text())
         shape = memory.window_shape(network(), plan["tile"])
         window = torch.randn(1, 1, *shape, device="cuda")
         bare = Torch(network().cuda().to(memory_format=torch.channels_last), "bfloat16")
@@ -168,7 +171,7 @@ def prediction_rows(peak):
         for store in ("float16", "uint8"):
             for writers in (1, 4, 8):
                 inference.WRITERS["cuda"] = writers
-                job = volume.job_on_gpu(store)
+                job = volume.job("torch", "bfloat16", "cuda", store=store)
                 job()
                 took = seconds(job, 1)
                 yield f"predict job, {store}, {writers} writers", pixels / took, "million pixels/s"
@@ -177,36 +180,16 @@ def prediction_rows(peak):
 
 
 def peer_rows(image, model):
-    """(name, value, unit) of what users would pick instead, on one slice that lies on the GPU."""
-    padded = prediction.Padded(**{k: v for k, v in NETWORK.items() if k != "name"})
-    padded.load_state_dict(model.state_dict())
-    pixels, on_gpu = image.size / 1e6, torch.from_numpy(image[None, None].astype(np.float32)).cuda()
-
-    @torch.inference_mode()
-    def with_monai(net, enabled):
-        from monai.inferers import sliding_window_inference
-
-        with torch.autocast("cuda", torch.bfloat16, enabled=enabled):
-            found = sliding_window_inference(on_gpu, prediction.PATCH, 4, net, overlap=0.25, mode="gaussian")
-            return torch.softmax(found, dim=1).cpu()
-
-    @torch.inference_mode()
-    def naive(net):
-        for y in range(0, SIZE, OUTPUT):
-            for x in range(0, SIZE, OUTPUT):
-                window = on_gpu[..., y : y + INPUT, x : x + INPUT]
-                window = torch.nn.functional.pad(window, (0, INPUT - window.shape[-1], 0, INPUT - window.shape[-2]))
-                torch.softmax(net(window), dim=1).cpu()
-
-    peers = {"naive 572 -> 388 loop, float32": partial(naive, model.cuda().eval())}
-    try:
-        import monai.inferers  # noqa: F401
-
-        name = "MONAI sliding_window_inference, 512, 0.25, gaussian, 4 windows at once"
-        peers[f"{name}, float32"] = partial(with_monai, padded.cuda().eval(), False)
-        peers[f"{name}, bfloat16"] = partial(with_monai, padded.cuda().eval(), True)
-    except ImportError as error:
-        print(f"{error}: the rows of MONAI are left out")
+    """(name, value, unit) of what users would pick instead, for one slice."""
+    model, pixels = model.cuda().eval(), image.size / 1e6
+    padded = prediction.padded_like(model, NETWORK)
+    peers = {"naive 572 -> 388 loop, float32": partial(prediction.naive, model, image)}
+    if find_spec("monai"):
+        for dtype in (torch.float32, torch.bfloat16):
+            name = f"MONAI sliding_window_inference, 512, 0.25, gaussian, 4 windows at once, {dtype}"
+            peers[name] = partial(prediction.with_monai, padded, image, dtype, windows=4)
+    else:
+        print("MONAI is not installed: its rows are left out")
     for name, work in peers.items():
         work()
         yield name, pixels / seconds(work, 1), "million pixels/s"
@@ -215,14 +198,10 @@ def peer_rows(image, model):
 def main():
     if not torch.cuda.is_available():
         sys.exit("PyTorch sees no GPU; this benchmark is of one")
-    rows, peak = [("name of the GPU", torch.cuda.get_device_name(), "")], matrix_rate()
-
-    def all_rows():
-        yield "8192 x 8192 matrices, bfloat16", peak, "TFLOP/s"
-        yield from training_rows(peak)
-        yield from prediction_rows(peak)
-
-    for row in all_rows():
+    peak = matrix_rate()
+    rows = [("name of the GPU", torch.cuda.get_device_name(), "")]
+    first = [("8192 x 8192 matrices, bfloat16", peak, "TFLOP/s")]
+    for row in chain(first, training_rows(peak), prediction_rows(peak)):
         rows.append(row)
         print("{}: {:.4g} {}".format(*row), flush=True)
     (ROOT / "results").mkdir(exist_ok=True)

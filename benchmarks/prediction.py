@@ -87,8 +87,7 @@ def against_bare_network(volume, network):
 def others(network, image):
     """Name -> function that predicts one slice uint8[y, x] with the same weights, as users would without us."""
     peers = {"naive 572 -> 388 loop, float32": lambda: naive(network, image)}
-    padded = Padded(**{k: v for k, v in ARCHITECTURE.items() if k != "name"}).eval()
-    padded.load_state_dict(network.state_dict())
+    padded = padded_like(network, ARCHITECTURE)
     last_layout = copy.deepcopy(padded).to(memory_format=torch.channels_last)
     try:
         import monai.inferers  # noqa: F401
@@ -104,13 +103,15 @@ def others(network, image):
 
 
 @torch.inference_mode()
-def with_monai(network, image, dtype=torch.float32):
-    """MONAI's inferer, with Gaussian weights on the overlaps."""
+def with_monai(network, image, dtype=torch.float32, windows=1):
+    """MONAI's inferer, with Gaussian weights on the overlaps, and ``windows`` at once."""
     from monai.inferers import sliding_window_inference
 
-    inputs = torch.from_numpy(image[None, None].astype(np.float32))
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        torch.softmax(sliding_window_inference(inputs, PATCH, 1, network, overlap=0.25, mode="gaussian"), dim=1)
+    device = next(network.parameters()).device
+    inputs = torch.from_numpy(image[None, None].astype(np.float32)).to(device)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        found = sliding_window_inference(inputs, PATCH, windows, network, overlap=0.25, mode="gaussian")
+        torch.softmax(found, dim=1).cpu()
 
 
 def with_nnunet(network, image):
@@ -134,21 +135,16 @@ class Planned(NamedTuple):
     model: Path
     slab: Path
 
-    def job(self, engine, precision):
+    def job(self, engine, precision, device="cpu", **others):
         """The whole job: read, predict, write."""
-        inputs, options = Inputs(self.entry, self.plan, self.model), {"engine": engine, "precision": precision}
-        return lambda: predict_slab(inputs, self.slab, "1-of-1", OPTIONS | options, "cpu", 2**33, "key")
-
-    def job_on_gpu(self, store):
-        """The same on a GPU, in bfloat16."""
-        options = OPTIONS | {"engine": "torch", "precision": "bfloat16", "store": store}
+        options = OPTIONS | {"engine": engine, "precision": precision} | others
         inputs = Inputs(self.entry, self.plan, self.model)
-        return lambda: predict_slab(inputs, self.slab, "1-of-1", options, "cuda", 2**35, "key")
+        return lambda: predict_slab(inputs, self.slab, "1-of-1", options, device, 2**33, "key")
 
 
-def planned(folder, image, network):
+def planned(folder, image, network, architecture=ARCHITECTURE):
     """``image`` uint8[z, y, x] as a `Planned` volume in ``folder``."""
-    description = {"architecture": ARCHITECTURE, "normalisation": {"mean": 128.0, "sd": 70.0}}
+    description = {"architecture": architecture, "normalisation": {"mean": 128.0, "sd": 70.0}}
     modelfile.save(folder / "model.safetensors", network.state_dict(), description)
     zarr.create_array(str(folder / "raw.zarr"), data=image, chunks=(1, 512, 512))
     entry = {"path": str(folder / "raw.zarr"), "axes": "zyx", "voxel_size": [1, 1, 1]}
@@ -160,14 +156,22 @@ def planned(folder, image, network):
 @torch.inference_mode()
 def naive(network, image):
     """The loop that most people write: abutting 388-pixel outputs, one tile after the other."""
-    result = np.empty((2, SIZE, SIZE), np.float32)
+    result, device = np.empty((2, SIZE, SIZE), np.float32), next(network.parameters()).device
     for y in range(0, SIZE, 388):
         for x in range(0, SIZE, 388):
             window = read_window(image, (y - 92, x - 92), (572, 572)).astype(np.float32)
-            probability = torch.softmax(network(torch.from_numpy(window)[None, None]), dim=1)[0].numpy()
+            logits = network(torch.from_numpy(window)[None, None].to(device))
+            probability = torch.softmax(logits, dim=1)[0].cpu().numpy()
             height, width = min(388, SIZE - y), min(388, SIZE - x)
             result[:, y : y + height, x : x + width] = probability[:, :height, :width]
     return result
+
+
+def padded_like(network, architecture):
+    """A `Padded` with the weights of ``network``, where that is."""
+    padded = Padded(**{key: value for key, value in architecture.items() if key != "name"}).eval()
+    padded.load_state_dict(network.state_dict())
+    return padded.to(next(network.parameters()).device)
 
 
 class Padded(models.UNet):

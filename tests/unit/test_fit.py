@@ -1,11 +1,13 @@
 """Training: the loss, the schedule, learning at all, and going on after an interruption to the same bytes."""
 
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from unetflow import IGNORE, fit, models, synthetic
+from unetflow import IGNORE, batches, fit, models, synthetic
 from unetflow.batches import largest_valid
 from unetflow.fit import Recipe, Training, learning_rate
 from unetflow.inference import predict
@@ -80,6 +82,24 @@ def test_another_seed_trains_otherwise(tmp_path):
     for run in (one, other):
         run.run(samples(), lambda network: {}, tmp_path / str(run.seed), lambda *seen: None)
     assert state_bytes(one) != state_bytes(other)
+
+
+def test_batches_come_in_order_however_many_read_them(monkeypatch):
+    """The first ones take longest to read."""
+
+    class Slow(list):
+        def __getitem__(self, index):
+            reads.append(index)
+            time.sleep(0.05 / len(reads))
+            return super().__getitem__(index)
+
+    reads = []
+    monkeypatch.setitem(batches.READERS, "cpu", 3)
+    run = Training(small(), replace(RECIPE, batch=2, pixels=50), seed=3, device="cpu")
+    alone = run.batches(samples())
+    for step, batch in enumerate(run.batches(Slow(samples())).ahead(4, "cpu"), 4):
+        assert all(torch.equal(one, other) for one, other in zip(batch, alone[step]))
+    assert step == RECIPE.steps - 1 and len(reads) == 2 * (RECIPE.steps - 4)
 
 
 def test_it_learns(tmp_path):

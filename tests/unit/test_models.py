@@ -7,11 +7,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unetflow import geometry, inference, memory, models
 from unetflow.models.fcn import bilinear
-from unetflow.models.network import centre_crop, trimmed
+from unetflow.models.network import Block, centre_crop, trimmed
 
 
 def parameters(network="unet", **options):
     return sum(p.numel() for p in models.build(network, **options).parameters())
+
+
+def test_fixed_normalisation_in_the_weights_is_that_after_the_convolution():
+    """Result, and gradients of image, convolution, scale and shift, against one layer after the other."""
+    torch.manual_seed(0)
+    block = Block(2, 3, "batch").double()
+    for norm in (block[1], block[4]):
+        for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            torch.nn.init.uniform_(values, 0.5, 1.5)
+    seen = []
+    for of in (block.eval(), lambda image: torch.nn.Sequential(*block)(image)):
+        image = torch.rand(2, 2, 9, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        result = of(image)
+        seen.append([result, *torch.autograd.grad((result**2).sum(), [image, *block.parameters()])])
+    assert (seen[0][0] > 0).any()
+    for ours, theirs in zip(*seen):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_parameter_counts_of_the_paper_and_the_release():

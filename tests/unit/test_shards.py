@@ -48,6 +48,12 @@ def test_a_block_that_reads_back_otherwise_is_no_block(shards):
     assert shards.holds(GRID[0])
 
 
+def test_zeros_are_written_too(shards):
+    """Otherwise a lost file would read as zeros."""
+    shards.write(GRID[0], np.zeros_like(values(shards.metadata.dtype.to_native_dtype())))
+    assert shards.holds(GRID[0])
+
+
 def test_a_changed_byte_is_not_read(shards):
     shards.write(GRID[0], values(shards.metadata.dtype.to_native_dtype()))
     file = shards.file(GRID[0])

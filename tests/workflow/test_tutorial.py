@@ -155,3 +155,14 @@ def test_the_viewer_offers_what_was_predicted(followed):
     _, printed = followed
     page = next(text for command, text in printed.items() if "snakemake view" in command)
     assert "all_of_mine, auto" in page and "mine, fold 0, auto" in page
+
+
+def test_a_changed_image_is_prepared_again_and_a_touched_one_is_not(followed):
+    """The last test here, since it leaves the data changed; nothing is run."""
+    folder, _ = followed
+    planning = ".venv/bin/snakemake -n --cores 2 --resources gpu=0 --configfile mine.yaml -- results/mine/volume.zarr"
+    image = min((folder / "my_cells/images").glob("*.tif"))
+    os.utime(image)
+    assert "Nothing to be done" in output(folder, planning)
+    image.write_bytes(image.read_bytes() + b"0")
+    assert "rule prepare" in output(folder, planning)

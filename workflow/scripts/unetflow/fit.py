@@ -70,9 +70,10 @@ class Training:
         self.precision = usable(recipe.precision, device)
         self.memory_format = memory_format(self.precision, device)
         self.model = model.to(device, memory_format=self.memory_format)
-        self.optimizer = make_optimizer(self.model, recipe, device)
-        if device == "cuda" and self.team.size == 1:  # several processes wait for each other in the middle of a step
-            self.learn = Recorded(self.learn, torch.device(device))
+        self.optimizer = make_optimizer(self.model, recipe)
+        # Several processes wait for each other in the middle of a step, which is therefore not recorded.
+        alone_on_gpu = device == "cuda" and self.team.size == 1
+        self.recorded = Recorded(self.learn, torch.device(device)) if alone_on_gpu else None
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.best = dict(self.average)
         self.pair_up()
@@ -131,8 +132,8 @@ class Training:
         seed = torch.cuda.manual_seed if self.device == "cuda" else torch.default_generator.manual_seed
         seed(int(np.random.default_rng([self.seed, self.step, 1]).integers(2**31)))  # dropout
         set_rate(self.optimizer, learning_rate(self.recipe, self.step))
-        if isinstance(self.learn, Recorded):
-            loss = self.learn(*batch, state=fixed)
+        if self.recorded:
+            loss = self.recorded(*batch, state=fixed)
         else:
             loss = self.learn(*(tensor.to(self.device) for tensor in batch))
         self.update_average()

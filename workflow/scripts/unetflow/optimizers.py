@@ -5,7 +5,7 @@ import math
 import torch
 
 
-def make_optimizer(model, recipe, device="cpu"):
+def make_optimizer(model, recipe):
     """SGD with momentum (the paper) or AdamW, with a group of parameters for each ``rate``, a factor of the learning
     rate. With ``encoder_rate`` 0 the encoder is frozen. On a GPU a step is one kernel, and the rate is a tensor there,
     which may change when the step is recorded (`gpu.Recorded`)."""
@@ -16,7 +16,8 @@ def make_optimizer(model, recipe, device="cpu"):
         parameter.requires_grad_(rate > 0)
         groups.setdefault(rate, []).append(parameter)
     groups = [{"params": members, "rate": rate} for rate, members in groups.items() if rate > 0]
-    on_gpu = device == "cuda"
+    device = next(model.parameters()).device
+    on_gpu = device.type == "cuda"
     rate = torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate
     kind = {"lr": rate, "weight_decay": recipe.weight_decay, "fused": on_gpu or None}
     if recipe.optimizer == "sgd":
