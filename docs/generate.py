@@ -67,10 +67,13 @@ def values(schema):
     if "anyOf" in schema:
         return " or ".join(values(part) for part in schema["anyOf"])
     kind = schema.get("type", "map")
-    kind = " or ".join(kind) if isinstance(kind, list) else kind
+    if isinstance(kind, list):
+        return " or ".join(values(schema | {"type": one}) for one in kind)
     kind = {"object": "map", "array": "list"}.get(kind, kind)
     if kind == "list" and "items" in schema:
-        kind = f"list of: {values(schema['items'])}"
+        return f"list of: {values(schema['items'])}"
+    if kind not in ("integer", "number"):
+        return kind
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     limits = ", ".join(f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema)
     return f"{kind} {limits}".strip()

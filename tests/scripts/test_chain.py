@@ -26,7 +26,8 @@ from unetflow.losses import weighted_cross_entropy
 from unetflow.metrics.slices import parted
 from unetflow.ngff import create_image, create_plain
 from unetflow.objects import segment
-from unetflow.stacks import Prediction, Samples, Slice, Volume, write_volume
+from unetflow.predictions import Prediction
+from unetflow.stacks import Samples, Slice, Volume, write_volume
 from unetflow.weights import classes, separate_touching, weight_map
 from weight_map import weight_maps
 

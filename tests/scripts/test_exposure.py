@@ -13,7 +13,8 @@ from test_chain import AUGMENTATION, DATASET, PREDICTION
 from train import Inputs, train
 from unetflow import modelfile
 from unetflow.inference import predict_as
-from unetflow.stacks import Prediction, Samples, Volume, read_split
+from unetflow.predictions import Prediction
+from unetflow.stacks import Samples, Volume, read_split
 from unetflow.synthetic import cell_images
 from weight_map import weight_maps
 

@@ -157,6 +157,7 @@ MISTAKES = {  # title: (path in the configuration, value)
         "runs/1",
         {"dataset": "synthetic_em", "models": ["small"], "folds": [1], "volumes": ["synthetic_volume"]},
     ),
+    "volume of more channels than the network sees": ("volumes/synthetic_volume/channel", [0, 1]),
     "choice of objects without labels": ("volumes/synthetic_volume/segmentation", "chosen"),
     "list for the recipes": ("training", []),
     "automatic recipe with a network": ("models/auto/network", "unet"),
@@ -315,6 +316,7 @@ case("Data sets", "constant image")(spoilt(image=np.full((32, 40), 7, np.uint8))
 case("Data sets", "colour image")(spoilt(image=grey(32, 40, 3)))
 case("Data sets", "labels in colour")(spoilt(labels=grey(32, 40, 3)))
 case("Data sets", "channel that isn't there")(lambda folder: with_options(folder, channel=1))
+case("Data sets", "list of channels of which one isn't there")(lambda folder: with_options(folder, channel=[0, 1]))
 case("Data sets", "axes of another number")(lambda folder: with_options(folder, axes="zyx"))
 case("Data sets", "four axes")(spoilt(image=grey(2, 2, 32, 40)))
 case("Data sets", "image and labels of different sizes")(spoilt(labels=cells((30, 40))))
@@ -686,6 +688,7 @@ case("Volumes", "axis named twice")(lambda folder: stack(folder, axes="zyy"))
 case("Volumes", "axis that isn't one")(lambda folder: stack(folder, axes="qyx"))
 case("Volumes", "channels of which none is named")(lambda folder: stack(folder, axes="cyx"))
 case("Volumes", "channel that isn't there")(lambda folder: stack(folder, axes="cyx", channel=3))
+case("Volumes", "list of channels of which one isn't there")(lambda folder: stack(folder, axes="cyx", channel=[0, 3]))
 case("Volumes", "channel of a volume without any")(lambda folder: stack(folder, channel=1))
 case("Volumes", "voxel size unknown")(lambda folder: stack(folder, voxel_size=None))
 case("Volumes", "empty volume")(lambda folder: stack(folder, (0, 20, 24)))

@@ -25,6 +25,7 @@ NETWORKS = {
     "fcn16s": {"width": 2, "hidden": 5},
     "ensemble": {"members": 2, "of": {"name": "unet", "width": 3, "depth": 2}},
 }
+ONE, TWO = (120.0, 30.0), ([120.0, 90.0], [30.0, 20.0])  # moments of one and of two channels
 ABOUT = {
     "license": "CC-BY-4.0",
     "authors": [{"name": "Ada Lovelace", "orcid": "0000-0002-1825-0097"}],
@@ -44,7 +45,7 @@ def network(name="unet", **shape):
 
 def truth(model, raw):
     """Probabilities by the network itself."""
-    mean, sd = model.normalisation or (0, 1)
+    mean, sd = (torch.tensor(values).reshape(-1, 1, 1) for values in model.normalisation or (0, 1))
     with torch.no_grad():
         return torch.softmax(model((raw - mean) / sd), dim=1).numpy()
 
@@ -52,7 +53,7 @@ def truth(model, raw):
 def images(model):
     """Raw images of two shapes, neither of them the one that graphs are made from."""
     for shape in ((2 * model.context + 2,) * 2, (2 * model.context + 30, 2 * model.context + 90)):
-        yield torch.randint(0, 255, (1, 1, *model.valid_shape(shape))).float()
+        yield torch.randint(0, 255, (1, model.in_channels, *model.valid_shape(shape))).float()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -75,19 +76,19 @@ def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
             np.testing.assert_allclose(one(raw).detach().numpy(), truth(model, raw), atol=1e-6)
 
 
-@pytest.fixture(scope="module", params=[(2, (120.0, 30.0)), (3, (120.0, 30.0)), (2, None)])
+@pytest.fixture(scope="module", params=[(1, 2, ONE), (1, 3, ONE), (1, 2, None), (2, 2, TWO), (2, 2, None)])
 def exported(tmp_path_factory, request):
-    """Folder of a model and of what `export_model` makes of it: without and with a border class, and for images each
-    normalised by their own moments."""
-    classes, normalisation = request.param
-    folder, classes = tmp_path_factory.mktemp("exported"), {"classes": classes}
-    model, rng = network(**classes), np.random.default_rng(0)
-    described = {"architecture": {"name": "unet", "in_channels": 1, **classes, **NETWORKS["unet"]}, "seed": 3}
+    """Folder of a model and of what `export_model` makes of it: without and with a border class, for images each
+    normalised by their own moments, and for two channels."""
+    channels, classes, normalisation = request.param
+    folder, sees = tmp_path_factory.mktemp("exported"), {"in_channels": channels, "classes": classes}
+    model, rng = network(**sees), np.random.default_rng(0)
+    described = {"architecture": {"name": "unet", **sees, **NETWORKS["unet"]}, "seed": 3}
     described |= {"normalisation": modelfile.description_of(normalisation)}
     modelfile.save(folder / "model.safetensors", model.state_dict(), described)
-    slices = [
-        Slice(f"s{k}", "g", rng.integers(0, 255, (90, 70)).astype(np.uint8), np.eye(90, 70, dtype=int)) for k in "ab"
-    ]
+    shape = (90, 70) if channels == 1 else (channels, 90, 70)
+    images = {name: rng.integers(0, 255, shape).astype(np.uint8) for name in ("sa", "sb")}
+    slices = [Slice(name, "g", image, np.eye(90, 70, dtype=int)) for name, image in images.items()]
     write_volume(folder / "volume.zarr", slices, (1, 0.19, 0.19), "micrometer")
     (folder / "splits.json").write_text(json.dumps({"0": {"train": ["sa"], "validation": [], "test": ["sb"]}}))
     (folder / "metrics.csv").write_text("image,metric,value\nsb,iou,0.7\nall,iou,0.75\n")
@@ -146,6 +147,8 @@ def test_the_card_says_what_the_model_is(exported):
         "1 annotated",
     ):
         assert said in card
+    sees = modelfile.load(exported / "model.safetensors").in_channels
+    assert f"`float32[1, {sees}, y, x]`" in card and ("2 channels of grey values" in card) == (sees == 2)
     assert "Valid sizes: 44 pixels and every 4 more" in card and "seed: 3" in card
     channels = CLASSES[: modelfile.load(exported / "model.safetensors").classes]
     assert f"of {', '.join(channels)}, `float32[1, {len(channels)}, " in card
@@ -163,7 +166,8 @@ def test_packages_say_how_images_are_normalised(exported):
     assert ("zero_mean_unit_variance" in str(described.get("preprocessing"))) == (network.normalisation is None)
     assert ("less the mean of the image" in card) == (network.normalisation is None) != ("mean 120" in card)
     lost = slice(network.context, -network.context)
-    np.testing.assert_allclose(predict(network, raw[0, 0])[:, lost, lost], probability[0], atol=1e-5)
+    image = raw[0] if network.in_channels > 1 else raw[0, 0]
+    np.testing.assert_allclose(predict(network, image)[:, lost, lost], probability[0], atol=1e-5)
 
 
 def test_packages_come_back(exported):

@@ -72,7 +72,7 @@ def test_measurements_are_those_of_the_whole_volume(seed, block, dimensions, vox
         lengths = np.stack([measures.outlines(one) for one in labels[tuple(map(slice, low, high))]])[core]
         window = labels[part.slices], values[part.slices], lengths, part.start
         parts.append(measures.pieces(*window, lambda z: labels.shape, dimensions))
-    found = measures.table(measures.merged(parts), voxel_size, dimensions)
+    found = measures.table({None: measures.merged(parts)}, voxel_size, dimensions)
     theirs = expected(labels, values, voxel_size, dimensions)
     # scikit-image takes rounding errors of objects one voxel thick for a length, up to its square root.
     np.testing.assert_allclose(found[theirs.columns], theirs, rtol=1e-6, atol=1e-5)

@@ -9,7 +9,7 @@ from conftest import shared
 from skimage.io import imsave
 from unetflow import IGNORE, synthetic
 from unetflow.errors import InputError
-from unetflow.readers import read_channel, read_ctc, read_folder, read_generated, read_isbi2012
+from unetflow.readers import read_channels, read_ctc, read_folder, read_generated, read_isbi2012
 
 RNG = np.random.default_rng(0)
 
@@ -150,11 +150,14 @@ def test_a_channel_of_any_order_of_axes(tmp_path, axes):
     expected = array.take(1, axes.index("c")) if "c" in axes else array
     left = axes.replace("c", "")
     expected = expected.transpose([left.index(axis) for axis in "zyx" if axis in left])
-    read = read_channel(path, None if known else axes, channel=1 if "c" in axes else None)
+    read = read_channels(path, None if known else axes, channel=1 if "c" in axes else None)
     np.testing.assert_array_equal(read, expected if "z" in axes else expected[None])
     if "c" in axes:
-        with pytest.raises(InputError, match="has 2 channels or colours, of which one is read"):
-            read_channel(path, axes)
+        both = read_channels(path, None if known else axes, channel=[1, 0])
+        np.testing.assert_array_equal(both[:, 0], read)
+        np.testing.assert_array_equal(both[:, 1], read_channels(path, None if known else axes, channel=0))
+        with pytest.raises(InputError, match=r"has 2 channels or colours; .* \{channel: \[0, 1\]\} for all"):
+            read_channels(path, axes)
 
 
 def test_stacks_however_they_were_written(tmp_path):
@@ -183,7 +186,7 @@ def test_grey_saved_as_colour_is_read_and_of_colours_the_one_that_is_named(tmp_p
     np.testing.assert_array_equal(read_folder(tmp_path)[0].image, grey)
     colours = image(8, 9, 3)
     write(tmp_path / "images/a.png", colours)
-    with pytest.raises(InputError, match="has 3 channels or colours, of which one is read"):
+    with pytest.raises(InputError, match="has 3 channels or colours; say which are read"):
         read_folder(tmp_path)
     np.testing.assert_array_equal(read_folder(tmp_path, channel=1)[0].image, colours[..., 1])
 

@@ -15,7 +15,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
-from unetflow.axes import ALONE
+from unetflow.axes import CHOSEN
 from unetflow.checks import volume_findings
 from unetflow.errors import InputError
 from unetflow.normalisation import moments
@@ -112,7 +112,7 @@ def write_ome_zarr(path, array, axes, version, **options):
 def test_ome_zarr(phantom, tmp_path, version, axes):
     path = tmp_path / "image.zarr"
     write_ome_zarr(path, ordered(phantom, axes), axes, version)
-    chosen = {key: 1 for axis, key in ALONE.items() if axis in axes}
+    chosen = {key: 1 for axis, key in CHOSEN.items() if axis in axes}
     source = open_source(str(path), **chosen)
     assert_reads(source, expected(phantom, axes, 1, 1))
     assert source.voxel_size == (40.0 if "z" in axes else 1.0, 4.0, 4.0) and source.unit == "nanometer"
@@ -207,7 +207,13 @@ def test_channels_and_pages_of_a_pattern(phantom, tmp_path):
         (tmp_path / f"pages{z}.tif").write_bytes(pages_of(image))
     for kind in ("c*.ome", "rgb*"):
         assert_reads(open_source(str(tmp_path / f"{kind}.tif"), channel=2), expected(phantom, "zcyx", 2))
-        with pytest.raises(InputError, match=r"3 along c, of which one is read; add channel \(0 to 2\)"):
+        several = open_source(str(tmp_path / f"{kind}.tif"), channel=[2, 0])
+        np.testing.assert_array_equal(
+            several.read((1, 2, 3), (4, 9, 7)), phantom[0, [2, 0], 1:4, 2:9, 3:7].swapaxes(0, 1)
+        )
+        with pytest.raises(
+            InputError, match=r"3 along c; add channel \(0 to 2, or a list of those that the network sees\)"
+        ):
             open_source(str(tmp_path / f"{kind}.tif"))
     assert_reads(open_source(str(tmp_path / "pages*.tif"), axes="tzyx", time=4), phantom[0, :, 4])
     with pytest.raises(InputError, match="say what its 4 axes"):
@@ -240,7 +246,7 @@ def pages_of(stack):
 
 def test_slices_that_a_file_calls_channels(phantom, tmp_path):
     tifffile.imwrite(tmp_path / "v.tif", phantom[0, 0], imagej=True)
-    with pytest.raises(InputError, match=r"5 along c, .* or, if they are slices, axes: zyx"):
+    with pytest.raises(InputError, match=r"5 along c; .* or, if they are slices, axes: zyx"):
         open_source(str(tmp_path / "v.tif"))
     assert_reads(open_source(str(tmp_path / "v.tif"), axes="zyx"), phantom[0, 0])
 

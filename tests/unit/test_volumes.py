@@ -27,9 +27,9 @@ from unetflow.errors import InputError
 from unetflow.metrics.streaming import Counts
 from unetflow.objects import segment
 from unetflow.plan import lay_out, work_of
+from unetflow.predictions import VolumePrediction
 from unetflow.shards import Shards
 from unetflow.sources import Source, open_source
-from unetflow.stacks import VolumePrediction
 from unetflow.tiff import type_of_tiff
 from unetflow.tiles import read_window
 

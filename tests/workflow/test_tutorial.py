@@ -23,7 +23,8 @@ import zarr
 from conftest import ROOT, Pipeline
 from unetflow import found
 from unetflow.objects import segment
-from unetflow.stacks import Prediction, Volume, read_split
+from unetflow.predictions import Prediction
+from unetflow.stacks import Volume, read_split
 from unetflow.weights import separate_touching
 
 PAGE = ROOT / "docs/tutorial.md"

@@ -69,7 +69,17 @@ def init_of_model(wildcards):
 
 def architecture_of_model(wildcards):
     """What `models.build` takes."""
-    return architecture_of(config, recipe(wildcards))
+    return architecture_of(config, recipe(wildcards), dataset_of_model(wildcards))
+
+
+def dataset_of_model(wildcards):
+    """The data set that a model is trained on, the first where there are several; None if it comes from a file."""
+    if "dataset" in wildcards.keys():
+        return wildcards.dataset
+    if "volume" in wildcards.keys() and not from_file(wildcards):
+        return training_for_volume(wildcards)[0]
+    trained = (dataset for dataset, _, model in models_of_runs() if recipe_of(model) == recipe_of(wildcards.model))
+    return next(trained, None)
 
 
 def training_data_of_model(wildcards):

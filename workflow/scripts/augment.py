@@ -7,6 +7,7 @@ import zarr
 from unetflow import augment, jobs
 from unetflow.contacts import add_contacts
 from unetflow.found import followed
+from unetflow.normalisation import normalise
 from unetflow.stacks import Volume, read_split, write_chunk
 from unetflow.weights import training_target
 
@@ -33,10 +34,9 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
 
 
 def training_slice(volume, targets, name):
-    """Normalised image float32[y, x], target, weight and labels of a slice."""
+    """Normalised image float32[y, x], or [c, y, x] of several channels, target, weight and labels of a slice."""
     height, width = volume.shape(name)
-    mean, sd = volume.normalisation or volume.moments(name)
-    image = (volume.image(name).astype(np.float32) - np.float32(mean)) / np.float32(sd)
+    image = normalise(volume.image(name), volume.normalisation or volume.moments(name))
     target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
     return image, target, weight, volume.labels(name)
 
@@ -44,7 +44,7 @@ def training_slice(volume, targets, name):
 def make_sample(parts, options, made_as, rng, apart):
     """(drawing, sample) of a `training_slice`. made_as : options of `training_target`. apart : for copied objects."""
     image, target, weight, labels = parts
-    drawn = used = augment.draw(rng, options, known=weight > 0)
+    drawn = used = augment.draw(rng, options, weight > 0, image.shape[:-2])
     if options["contacts"]:
         used, image, target, weight = with_copies(drawn, options, image, labels, made_as, apart)
     return drawn, augment.sample(used, options, image, target, weight)
@@ -57,7 +57,7 @@ def with_copies(drawn, options, image, labels, made_as, rng):
     """
     window = augment.window(drawn, options, labels.shape)
     centre = [place - part.start for place, part in zip(drawn["centre"], window)]
-    image, labels = add_contacts(image[window], labels[window], options["contacts"], rng)
+    image, labels = add_contacts(image[(..., *window)], labels[window], options["contacts"], rng)
     return drawn | {"centre": centre}, image, *training_target(labels, **made_as)
 
 

@@ -15,13 +15,13 @@ def check_tiling(volume, splits, model, table, ids, fold, device):
     """Write ``table``: the largest difference in probability between whole-image prediction and tiles of any size."""
     volume, network = Volume(volume), modelfile.load(model, device)
     name = read_split(splits, fold)["test"][0]
-    image = volume.image(name)[:WHOLE, :WHOLE]
+    image = volume.image(name)[..., :WHOLE, :WHOLE]
     whole = predict(network, image, tile=(WHOLE, WHOLE))
     rows = []
     for parts in PARTS:
-        tile = tuple(even_part(side, parts, network.stride) for side in image.shape)
+        tile = tuple(even_part(side, parts, network.stride) for side in image.shape[-2:])
         difference = float(np.abs(predict(network, image, tile=tile) - whole).max())
-        size, cut = (" x ".join(map(str, shape)) for shape in (image.shape, tile))
+        size, cut = (" x ".join(map(str, shape)) for shape in (image.shape[-2:], tile))
         rows.append({**ids, "image": name, "size": size, "tile": cut, "max_difference": difference})
         jobs.log.info(f"tiles of {cut}: largest difference {difference:.2g}")
     pd.DataFrame(rows).to_csv(table, index=False)

@@ -5,7 +5,8 @@ from unetflow import jobs
 from unetflow.metrics.calibration import errors_by_spread, reliability
 from unetflow.metrics.registry import METRICS
 from unetflow.metrics.slices import parted
-from unetflow.stacks import Prediction, Volume
+from unetflow.predictions import Prediction
+from unetflow.stacks import Volume
 from unetflow.tables import write_metrics
 
 CALIBRATION = ["dataset", "fold", "model", "seed", "of", "low", "high", "pixels", "mean", "share"]

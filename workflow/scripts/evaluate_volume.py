@@ -6,9 +6,9 @@ from unetflow.blocks import Grid
 from unetflow.joining import Components, neighbourhood
 from unetflow.metrics.streaming import Counts
 from unetflow.parallel import in_parallel
+from unetflow.predictions import VolumePrediction
 from unetflow.shards import scratch_shards
 from unetflow.sources import open_source
-from unetflow.stacks import VolumePrediction
 from unetflow.tables import write_metrics
 
 

@@ -95,10 +95,10 @@ def measured(metrics):
 
 
 def typical(network, volume, split):
-    """The middle of a slice that the network was not trained on, or of its first, number[y, x] of a valid shape."""
+    """The middle of a slice that it was not trained on, or of its first: number[..., y, x], of a valid shape."""
     image = volume.image([*split["test"], *split["train"]][0])
-    shape = network.valid_shape([min(n, SHOWN) + 2 * network.context for n in image.shape])
-    return read_window(image, [(n - m) // 2 for n, m in zip(image.shape, shape)], shape)
+    shape = network.valid_shape([min(n, SHOWN) + 2 * network.context for n in image.shape[-2:]])
+    return read_window(image, [(n - m) // 2 for n, m in zip(image.shape[-2:], shape)], shape)
 
 
 if __name__ == "__main__":

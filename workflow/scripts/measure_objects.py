@@ -1,5 +1,7 @@
 """Size, place and grey values of every object of a volume, added up block by block."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from unetflow import files, jobs, measures
@@ -11,10 +13,14 @@ from unetflow.sources import open_source
 def measure_objects(volume, segmentation, table, dimensions, workers, key):
     """Write ``table``, a row per object: the columns of `measures.table`, the unit; the image, where slices are files.
 
-    volume : the `volumes` entry, whose grey values are measured. dimensions : 2 if objects lie in a slice each, else 3.
+    volume : the `volumes` entry, whose grey values are measured, each of several channels in columns of its own
+    (mean_0, sd_0, ...). dimensions : 2 if objects lie in a slice each, else 3.
     key : hash of code and volume. Blocks that an interrupted run measured are kept, if the objects are still the same.
     """
-    source, objects = open_source(**volume), open_source(str(segmentation))
+    channel = volume.get("channel")
+    channels = channel if isinstance(channel, list) else [channel]
+    sources = {channel: open_source(**volume | {"channel": channel}) for channel in channels}
+    source, objects = sources[channels[0]], open_source(str(segmentation))
     grid = Grid(objects.shape, objects.array.shards)
     key = files.fingerprint(key, volume, dimensions, files.stamps(segmentation))
     with jobs.state_folder(table, key) as state:
@@ -22,24 +28,28 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         def shape(z):
             return grid.shape[0], *source.size(z)
 
-        def measured(number):
-            """File of the measurements of one block."""
+        def measured(part):
+            """File of the measurements of one block in one channel."""
+            number, channel = part
             start, stop = grid[number].start, grid[number].stop
 
             def write(path):
                 low, high, core = widened(start, stop, (0, measures.HALO, measures.HALO), grid.shape)
                 wide = objects.read(low, high)
                 labels, lengths = wide[core], np.stack([measures.outlines(one) for one in wide])[core]
-                values = source.read(start, stop) if labels.any() else labels  # nothing is fetched for nothing
+                # Nothing is fetched for nothing.
+                values = sources[channel].read(start, stop) if labels.any() else labels
                 np.save(path, measures.pieces(labels, values, lengths, start, shape, dimensions).to_records())
 
-            return files.made_once(state / f"{number}.npy", write)
+            return files.made_once(state / f"{number}-{channel}.npy", write)
 
-        progress, found = jobs.Progress(len(grid), "block"), []
-        for done, file in enumerate(in_parallel(measured, range(len(grid)), workers), 1):
-            found.append(pd.DataFrame.from_records(np.load(file), index="index"))
+        parts, found = list(product(range(len(grid)), channels)), {channel: [] for channel in channels}
+        progress = jobs.Progress(len(parts), "block")
+        for done, (file, (_, channel)) in enumerate(zip(in_parallel(measured, parts, workers), parts), 1):
+            found[channel].append(pd.DataFrame.from_records(np.load(file), index="index"))
             progress(done)
-        rows = measures.table(measures.merged(found), objects.voxel_size, dimensions)
+        merged = {channel: measures.merged(pieces) for channel, pieces in found.items()}
+        rows = measures.table(merged, objects.voxel_size, dimensions)
         if source.files and dimensions == 2:
             rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])
         rows.insert(len(rows.columns), "unit", objects.unit or "")

@@ -1,7 +1,8 @@
 """The first test slice of a fold by every recipe, side by side."""
 
 from unetflow import figures, jobs
-from unetflow.stacks import Prediction, Volume
+from unetflow.predictions import Prediction
+from unetflow.stacks import Volume
 
 
 def plot_methods(volume, methods, figure):

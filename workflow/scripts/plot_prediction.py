@@ -2,7 +2,8 @@
 
 import pandas as pd
 from unetflow import figures, jobs
-from unetflow.stacks import Prediction, Volume
+from unetflow.predictions import Prediction
+from unetflow.stacks import Volume
 
 SHOWN = 2  # slices
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 from unetflow import figures, jobs
+from unetflow.predictions import VolumePrediction
 from unetflow.sources import open_source
-from unetflow.stacks import VolumePrediction
 
 
 def plot_volume(volume, prediction, segmentation, figure):

@@ -47,7 +47,7 @@ def open_or_create(store, volume, names, kept):
     """The array of an interrupted run, or a new one of the channels ``kept`` (their names)."""
     if (store / "0" / "zarr.json").is_file():
         return zarr.open_group(store, mode="a")["0"]
-    canvas = volume.group["0"].shape[1:]
+    canvas = volume.group["0"].shape[-2:]
     shape = (len(kept), len(names), *canvas)
     return create_image(store, shape, "float32", volume.meta["voxel_size"], volume.meta["unit"], kept)
 

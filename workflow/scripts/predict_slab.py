@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from unetflow import files, jobs, memory, modelfile
 from unetflow.blocks import Grid
 from unetflow.inference import Predictor, predict_blocks
+from unetflow.normalisation import in_digits
 from unetflow.plan import check_unchanged
 from unetflow.shards import prediction_shards
 from unetflow.sources import open_source
@@ -52,18 +54,18 @@ def predict_slab(inputs, slab, item, options, device, room, key):
 
 
 def predictor_for(network, options, moments):
-    """The network, ready to be applied as ``options`` say to a volume with the ``moments`` (mean, sd)."""
+    """The network, ready to be applied as ``options`` say to a volume with the ``moments``."""
     how = options["symmetries"], options["precision"], options["engine"], options["spread"]
     return Predictor(network, *how, moments)
 
 
 def warn_of_other_values(name, network, moments):
     """Say so if the values of the volume ``name`` are far from those that the network was trained on."""
-    (mean, sd), (expected, usual) = moments, network.normalisation or moments
-    if abs(mean - expected) > 3 * usual or not usual / 5 < sd < 5 * usual:
+    (mean, sd), (expected, usual) = np.array([moments, network.normalisation or moments])
+    if (abs(mean - expected) > 3 * usual).any() or not ((usual / 5 < sd) & (sd < 5 * usual)).all():
         jobs.log.warning(
-            f"{name} has mean {mean:.4g} and standard deviation {sd:.4g}, but the network was trained on "
-            f"{expected:.4g} and {usual:.4g}; unless it is mostly empty, convert the volume"
+            f"{name} has mean {in_digits(mean)} and standard deviation {in_digits(sd)}, but the network was trained on "
+            f"{in_digits(expected)} and {in_digits(usual)}; unless it is mostly empty, convert the volume"
         )
 
 

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import zarr
 from unetflow import files, jobs
 from unetflow.checks import check_slices
+from unetflow.normalisation import in_digits
 from unetflow.readers import READERS
 from unetflow.splits import make_splits
 from unetflow.stacks import Volume, write_volume
@@ -35,8 +37,8 @@ def prepare(folder, volume, splits, checks, dataset):
 def in_words(volume):
     """What grey values are normalised by."""
     if volume.normalisation:
-        return "less {:.4g}, divided by {:.4g} (mean and sd of all slices)".format(*volume.normalisation)
-    means, spreads = zip(*{volume.moments(name) for name in volume.names})
+        return "less {}, divided by {} (mean and sd of all slices)".format(*map(in_digits, volume.normalisation))
+    means, spreads = (np.ravel(each) for each in zip(*(volume.moments(name) for name in volume.names)))
     return (
         f"each file or sequence less its own mean ({min(means):.4g} to {max(means):.4g}) and divided by its own sd "
         f"({min(spreads):.4g} to {max(spreads):.4g})"

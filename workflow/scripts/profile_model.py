@@ -27,7 +27,7 @@ def profile_model(profile, architecture, options, device):
     """
     torch.manual_seed(0)
     network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
-    image = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32)
+    image = np.random.default_rng(0).normal(size=(network.in_channels, SIZE, SIZE)).astype(np.float32)
     predict_as(options, network, image)  # compiled, and memory claimed
     seconds = []
     while len(seconds) < REPEATS and sum(seconds) < ENOUGH:

@@ -8,7 +8,7 @@ import zarr
 from unetflow import jobs
 from unetflow.ngff import create_image
 from unetflow.objects import segment, slice_options
-from unetflow.stacks import Prediction
+from unetflow.predictions import Prediction
 
 
 def segment_slices(prediction, segmentation, options):

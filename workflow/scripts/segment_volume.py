@@ -10,9 +10,9 @@ from unetflow.blocks import Grid
 from unetflow.joining import straight_cuts
 from unetflow.objects import VolumeObjects
 from unetflow.parallel import in_parallel
+from unetflow.predictions import VolumePrediction
 from unetflow.pyramid import add_pyramid
 from unetflow.shards import Shards, scratch_shards
-from unetflow.stacks import VolumePrediction
 
 
 def segment_volume(prediction, segmentation, options, workers, key):

@@ -9,7 +9,8 @@ from contextlib import suppress
 import zarr
 from unetflow import jobs
 from unetflow.ngff import channel_names
-from unetflow.stacks import Prediction, Volume
+from unetflow.predictions import Prediction
+from unetflow.stacks import Volume
 from unetflow.viewer import Layer, Picked, levels, serve
 
 
@@ -23,15 +24,22 @@ def scenes(tested, volumes):
     for title, volume, prediction, segmentation in tested:
         store = Volume(volume)
         numbers = [store.index[name] for name in Prediction(prediction).names]
-        spacing = {"axes": "zyx", "voxel_size": store.meta["voxel_size"], "unit": store.meta["unit"]}
-        image, truth = (
-            [Picked(one, numbers) for one in levels(volume, array=name, **spacing)] for name in ("0", "labels/truth/0")
-        )
-        found[title] = [Layer("image", "image", image), *results(prediction, segmentation)]
-        found[title].insert(1, Layer("truth", "objects", truth))
+        spacing = {"voxel_size": store.meta["voxel_size"], "unit": store.meta["unit"]}
+        images = {"path": volume, "array": "0", "channel": list(range(store.channels)) if store.channels > 1 else None}
+        truth = levels(volume, array="labels/truth/0", **spacing)
+        layers = [*shown(images | spacing), Layer("truth", "objects", truth)]
+        layers = [Layer(one.name, one.kind, [Picked(level, numbers) for level in one.levels]) for one in layers]
+        found[title] = [*layers, *results(prediction, segmentation)]
     for title, volume, prediction, segmentation in volumes:
-        found[title] = [Layer("image", "image", levels(**volume)), *results(prediction, segmentation)]
+        found[title] = [*shown(volume), *results(prediction, segmentation)]
     return found
+
+
+def shown(volume):
+    """A layer for each channel of an image that is read; ``volume`` is what `open_source` takes."""
+    if not isinstance(volume.get("channel"), list):
+        return [Layer("image", "image", levels(**volume))]
+    return [Layer(f"channel {k}", "image", levels(**volume | {"channel": k})) for k in volume["channel"]]
 
 
 def results(prediction, segmentation):

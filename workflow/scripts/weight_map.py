@@ -22,7 +22,7 @@ def weight_maps(volume, splits, targets, fold, weights):
     if weights["class_balance"] and weights["form"] in ("2015", "classes"):
         told = (f"{name} {weight:.3f}" for name, weight in zip(CLASSES, class_weights))
         jobs.log.info(f"class weights: {', '.join(told)}")
-    shape = volume.group["0"].shape
+    shape = volume.group["0"].shape[-3:]
     with jobs.made_whole(targets) as path:
         group = create_plain(path, target=(shape, np.uint8), weight=(shape, np.float32))
         group.attrs["options"] = options = weights | {"class_weights": class_weights}

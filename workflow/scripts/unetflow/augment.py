@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from .normalisation import per_channel
 from .tiles import mirror_index
 
 cv2.setNumThreads(1)  # jobs are parallel, not the calls inside them
@@ -57,10 +58,11 @@ def gaussian_displacement(shape, rng, alpha, sigma):
 ELASTIC = {"none": None, "grid": grid_displacement, "gaussian": gaussian_displacement}
 
 
-def draw(rng, options, known):
+def draw(rng, options, known, channels=()):
     """The random numbers of one sample, as plain values that can be kept as JSON.
 
-    ``known`` bool[y, x] marks the pixels with a known label; the sample is centred on one of them.
+    ``known`` bool[y, x] marks the pixels with a known label; the sample is centred on one of them. Of images
+    [c, y, x], whose ``channels`` are (c,), each channel has a contrast and brightness of its own.
     """
     centre = rng.choice(np.flatnonzero(known))
     noise_seed, elastic_seed = (int(n) for n in rng.integers(0, 2**32, 2))
@@ -69,8 +71,8 @@ def draw(rng, options, known):
         "angle": float(rng.uniform(-1, 1) * options["rotation"]),
         "mirror": bool(options["mirror"] and rng.random() < 0.5),
         "scale": float(np.exp(rng.uniform(-1, 1) * np.log1p(options["scale"]))),
-        "contrast": float(1 + rng.uniform(-1, 1) * options["contrast"]),
-        "brightness": float(rng.uniform(-1, 1) * options["brightness"]),
+        "contrast": (1 + rng.uniform(-1, 1, channels) * options["contrast"]).tolist(),
+        "brightness": (rng.uniform(-1, 1, channels) * options["brightness"]).tolist(),
         "noise": float(rng.uniform(0, 1) * options["noise"]),
         "noise_seed": noise_seed,
         "elastic_seed": elastic_seed,
@@ -80,22 +82,24 @@ def draw(rng, options, known):
 def sample(drawn, options, image, target, weight):
     """One training sample of ``options["input"]`` x ``options["input"]`` pixels.
 
-    image float[y, x] (normalised: mean 0, sd 1), target uint8[y, x], weight float[y, x] of a whole slice; beyond its
-    borders they are mirrored or, with ``options["border"]`` "zero", image and weight are 0. Image values are
+    image float[y, x] or [c, y, x] (normalised: mean 0, sd 1), target uint8[y, x], weight float[y, x] of a whole slice;
+    beyond its borders they are mirrored or, with ``options["border"]`` "zero", image and weight are 0. Image values are
     interpolated cubically, targets by nearest neighbour, weights linearly: the weight map is carried along rather than
     computed anew, so that it stays tied to the true distances between cells.
     """
     shape = (options["input"], options["input"])
     at = coordinates(shape, drawn, displacement(shape, drawn, options["elastic"]))
-    grey, target, weight = warp(
+    channels = image.astype(np.float32).reshape(-1, *target.shape)
+    target, weight, *grey = warp(
         at,
-        (image.astype(np.float32), cv2.INTER_CUBIC),
         (target, cv2.INTER_NEAREST),
         (weight.astype(np.float32), cv2.INTER_LINEAR),
+        *((channel, cv2.INTER_CUBIC) for channel in channels),
     )
-    grey, weight = vary_grey(grey, drawn), np.maximum(weight, 0)
+    grey = vary_grey(np.reshape(grey, (*image.shape[:-2], *shape)), drawn)
+    weight = np.maximum(weight, 0)
     if options["border"] == "zero":
-        inside = np.logical_and.reduce([(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape)])
+        inside = np.logical_and.reduce([(a >= 0) & (a <= n - 1) for a, n in zip(at, image.shape[-2:])])
         grey, weight = (np.where(inside, a, np.float32(0)) for a in (grey, weight))
     return grey, target, weight
 
@@ -149,6 +153,7 @@ def warp(at, *images):
 
 
 def vary_grey(image, drawn):
-    """``image`` float32[y, x] with the drawing's contrast, brightness and pixel noise (units: sd of the data set)."""
-    noise = np.random.default_rng(drawn["noise_seed"]).standard_normal(image.shape, np.float32)
-    return image * np.float32(drawn["contrast"]) + np.float32(drawn["brightness"]) + np.float32(drawn["noise"]) * noise
+    """``image`` float32[..., y, x] with the drawing's contrast, brightness, pixel noise (units: sd of the data)."""
+    contrast, brightness, noise = (per_channel(drawn[key]) for key in ("contrast", "brightness", "noise"))
+    grain = np.random.default_rng(drawn["noise_seed"]).standard_normal(image.shape, np.float32)
+    return image * contrast + brightness + noise * grain

@@ -1,8 +1,10 @@
-"""The axes of a volume: which there may be, and of channels and time points which one is read."""
+"""The axes of a volume: which there may be, and of channels and time points which are read."""
+
+import numpy as np
 
 from .errors import InputError
 
-ALONE = {"t": "time", "c": "channel"}  # axes of which one index is read, and the configuration key that says which
+CHOSEN = {"t": "time", "c": "channel"}  # axes of which one index is read, and the configuration key that says which
 
 
 def check_axes(source):
@@ -21,7 +23,7 @@ def check_axes(source):
         )
     if len(axes) != len(shape):
         raise InputError(f"{source.name} has {len(shape)} axes {shape}, but axes are {axes!r}; name as many")
-    for axis, key in ALONE.items():
+    for axis, key in CHOSEN.items():
         check_index(source, axis, key)
     if 0 in source.shape:
         raise InputError(f"{source.name} is empty: its shape is {shape}; correct `path` or `array`")
@@ -38,16 +40,17 @@ def check_index(source, axis, key):
     if index is None and count > 1:
         colours = "z" in axes or axes.index(axis) > axes.index("y")
         slices = "" if colours else f", or, if they are slices, axes: {axes.replace(axis, 'z')}"
+        several = ", or a list of those that the network sees" if axis == "c" else ""
         raise InputError(
-            f"{source.name} has {count} along {axis}, of which one is read; add {key} (0 to {count - 1}) to say "
-            f"which{slices}"
+            f"{source.name} has {count} along {axis}; add {key} (0 to {count - 1}{several}) to say which is "
+            f"read{slices}"
         )
-    if not 0 <= (index or 0) < count:
+    if not 0 <= np.max(index or 0) < count:
         raise InputError(f"{source.name} has {count} along {axis}, but {key} is {index}; they count from 0")
 
 
 def in_words(source):
-    """The axes of a `sources.Source`, and of those of which one index is read, which."""
-    counts = {axis: source.array.shape[source.axes.index(axis)] for axis in ALONE if axis in source.axes}
-    taken = [f"{ALONE[axis]} {source.fixed[axis]} of {count}" for axis, count in counts.items() if count > 1]
+    """The axes of a `sources.Source`, and of channels and time points those that are read."""
+    counts = {axis: source.array.shape[source.axes.index(axis)] for axis in CHOSEN if axis in source.axes}
+    taken = [f"{CHOSEN[axis]} {source.fixed[axis]} of {count}" for axis, count in counts.items() if count > 1]
     return ", ".join([source.axes, *taken])

@@ -15,13 +15,15 @@ READERS = {"cpu": 1, "cuda": 4}  # threads: a GPU takes a step in milliseconds
 
 
 class Batches:
-    """What a step is given, by its number: image float32[n, y, x], target uint8 and weight float32[n, y', x'].
+    """What a step is given, by its number: image float32[n, y, x] (of several channels [n, c, y, x]), target uint8 and
+    weight float32[n, y', x'].
 
     Samples come in an order shuffled anew each epoch, each in a random symmetry; everything random follows from (seed,
     step). They were made for the largest context; a network gets the middle that its poolings divide evenly. Of several
     processes each gets its share.
 
-    samples : sequence of (image float32[y, x], target uint8[y, x], weight float32[y, x]). recipe : a `fit.Recipe`.
+    samples : sequence of (image float32[y, x] or [c, y, x], target uint8[y, x], weight float32[y, x]). recipe : a
+        `fit.Recipe`.
     """
 
     def __init__(self, samples, recipe, seed, model, team):
@@ -43,7 +45,7 @@ class Batches:
         epoch, index = divmod(position, len(self.samples))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
         arrays = self.samples[int(order[index])]
-        shape = largest_valid(self.model, self.input_shape(arrays[0]))
+        shape = largest_valid(self.model, self.input_shape(arrays[0].shape[-2:]))
         written = tuple(n - 2 * self.model.context for n in shape)
         arrays = [centre_crop(a, wanted) for a, wanted in zip(arrays, (shape, written, written))]
         if self.recipe.symmetries:
@@ -52,11 +54,11 @@ class Batches:
             arrays = [symmetries.apply(name, a) for a in arrays]
         return arrays
 
-    def input_shape(self, image):
-        """(y, x) of the middle of ``image[y, x]`` from which the network predicts ``output`` pixels per side."""
+    def input_shape(self, shape):
+        """(y, x) of the middle of an image of ``shape`` from which the network predicts ``output`` pixels per side."""
         if self.recipe.output is None:
-            return image.shape
-        return tuple(min(n, self.recipe.output + 2 * self.model.context) for n in image.shape)
+            return shape
+        return tuple(min(n, self.recipe.output + 2 * self.model.context) for n in shape)
 
     def ahead(self, first, device):
         """The batches of all steps from ``first`` on, the next ones read while one is computed."""

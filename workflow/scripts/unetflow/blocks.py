@@ -95,11 +95,12 @@ def widened(start, stop, margins, shape):
 
 
 def read_mirrored(source, start, stop):
-    """Window [z, y, x] of a `sources.Source`, mirrored where it leaves its slices, which are of one size."""
+    """Window [z, y, x] of a `sources.Source`, or [z, c, y, x] of several channels, mirrored where it leaves its slices,
+    which are of one size."""
     rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.size(start[0])))
     low = (start[0], rows.min(), columns.min())
     high = (stop[0], rows.max() + 1, columns.max() + 1)
     window = source.read(low, high)
-    if all(at[0] == first and len(at) == n for at, first, n in zip((rows, columns), low[1:], window.shape[1:])):
+    if all(at[0] == first and len(at) == n for at, first, n in zip((rows, columns), low[1:], window.shape[-2:])):
         return window  # nothing is mirrored
-    return window[:, (rows - low[1])[:, None], columns - low[2]]
+    return window[..., (rows - low[1])[:, None], columns - low[2]]

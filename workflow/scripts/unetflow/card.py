@@ -3,13 +3,14 @@
 import yaml
 
 from . import CLASSES
+from .normalisation import in_digits
 
 CARD = """# {name}
 
 {what}, trained by unetflow, a Snakemake pipeline around the U-Net.
 
-- **Input** `raw`: one channel of grey values{normalised},
-  `float32[1, 1, y, x]`. Pixels of {pixel}.
+- **Input** `raw`: {inputs} of grey values{normalised},
+  `float32[1, {in_channels}, y, x]`. Pixels of {pixel}.
   Valid sizes: {least} pixels and every {stride} more.
 - **Output** `probability`: of {channels}, `float32[1, {classes}, y - {lost}, x - {lost}]`. Unpadded convolutions
   take {context} pixels per side: mirror the image at its border by as much, and move tiles by multiples of {stride}
@@ -39,7 +40,7 @@ CARD = """# {name}
 GIVEN = " as the microscope gives them; normalising is part of the network"
 NORMALISED = ", less the mean of the image and divided by its standard deviation (which packages ask for by themselves)"
 EXPECTED = """ Grey values of another
-range (training: mean {:.4g}, standard deviation {:.4g}) must be brought to it first."""
+range (training: mean {}, standard deviation {}) must be brought to it first."""
 
 
 def card(name, network, voxel, data, metrics, about):
@@ -56,6 +57,8 @@ def card(name, network, voxel, data, metrics, about):
         name=name,
         channels=", ".join(CLASSES[: network.classes]),
         classes=network.classes,
+        in_channels=network.in_channels,
+        inputs="one channel" if network.in_channels == 1 else f"{network.in_channels} channels",
         what=f"A network of the kind `{description['architecture']['name']}` for two-dimensional images",
         pixel=f"{y:g} x {x:g} {unit or 'pixels'}",
         least=geometry.valid_size(1),
@@ -66,7 +69,7 @@ def card(name, network, voxel, data, metrics, about):
         validation=validation(metrics),
         limits=f"{about['limits']}\n\n" if about["limits"] else "",
         normalised=NORMALISED if normalisation is None else GIVEN,
-        expected="" if normalisation is None else EXPECTED.format(*normalisation),
+        expected="" if normalisation is None else EXPECTED.format(*map(in_digits, normalisation)),
         license=about["license"],
         authors=", ".join(author["name"] for author in about["authors"]),
         recipe=yaml.safe_dump(recipe, sort_keys=False),

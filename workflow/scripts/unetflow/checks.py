@@ -70,10 +70,10 @@ def check_labels(one, ignore):
     """Labels of one slice as int32[y, x]."""
     labels, name = one.labels, one.name
     for kind, array in (("labels", labels), ("markers", labels if one.markers is None else one.markers)):
-        if array.shape != one.image.shape:
-            swapped = array.shape[::-1] == one.image.shape
+        if array.shape != one.shape:
+            swapped = array.shape[::-1] == one.shape
             remedy = "their axes seem to be swapped: transpose one of them" if swapped else "they must be equal"
-            raise InputError(f"{kind} of {name} are {array.shape} but the image is {one.image.shape}; {remedy}")
+            raise InputError(f"{kind} of {name} are {array.shape} but the image is {one.shape}; {remedy}")
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"labels of {name} are not whole numbers; export them as integers, not as probabilities")
     labels = labels.astype(np.int64)
@@ -107,7 +107,7 @@ def as_instances(labels):
 
 def findings(slices, annotated):
     """Rows (check, finding) that say what was understood of the data set."""
-    shapes = sorted({one.image.shape for one in slices})
+    shapes = sorted({one.shape for one in slices})
     low, high = min(one.image.min() for one in slices), max(one.image.max() for one in slices)
     objects = sum(len(np.unique(one.labels[one.labels > 0])) for one in annotated)
     known = np.mean([(one.labels != IGNORE).mean() for one in annotated])
@@ -117,7 +117,7 @@ def findings(slices, annotated):
     rows = [
         ("slices", f"{len(slices)}, of which {len(annotated)} annotated"),
         ("sizes (y, x)", ", ".join(f"{y} x {x}" for y, x in shapes[:4]) + (", ..." if len(shapes) > 4 else "")),
-        ("grey values", f"{slices[0].image.dtype}, {low} to {high}"),
+        ("grey values", f"{slices[0].image.dtype}, {low} to {high}" + channels_in_words(slices[0].channels)),
         ("objects", f"{objects} in all annotated slices"),
         ("annotated pixels", f"{known:.1%} of the annotated slices"),
         ("objects cover", f"{covered:.1%} of the annotated slices"),
@@ -134,6 +134,10 @@ def findings(slices, annotated):
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
     return rows
+
+
+def channels_in_words(count):
+    return f", in {count} channels" if count > 1 else ""
 
 
 def annotated_sizes(slices):

@@ -6,7 +6,7 @@ from glob import glob
 import yaml
 
 from .errors import InputError
-from .recipes import ENTRIES, check_model, check_origin, is_auto
+from .recipes import ENTRIES, architecture_of, channel_count, check_model, check_origin, completed_recipe, is_auto
 from .schema import completed, known
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -163,6 +163,13 @@ def check_volume(config, volume, model, dataset):
     dataset : name of the data set that the model is trained on, or None.
     """
     entry = config["volumes"][volume]
+    architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
+    expected, given = architecture.get("in_channels", 1), channel_count(entry["channel"])
+    if given != expected:
+        raise InputError(
+            f"config: the number of channels that {model} sees is {expected}, but volumes/{volume}/channel names "
+            f"{given}; name those on which it was trained, in that order"
+        )
     for key, part in (("path", entry), ("truth/path", entry["truth"])):
         if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
             raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")

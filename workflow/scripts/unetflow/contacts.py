@@ -15,7 +15,7 @@ TRIES = 10  # drawings of an object, a neighbour and a direction for every copy
 
 
 class Cutting(NamedTuple):
-    """An object with its halo. grey float[y, x], relative to the background around it; mask bool[y, x]; share
+    """An object with its halo. grey float[..., y, x], relative to the background around it; mask bool[y, x]; share
     float[y, x], how much of each pixel is copied: 1 on the object, fading around it, 0 on others."""
 
     grey: np.ndarray
@@ -24,7 +24,7 @@ class Cutting(NamedTuple):
 
 
 def add_contacts(image, labels, count, rng):
-    """``image`` float[y, x] and its ``labels`` int[y, x], both copied, with up to ``count`` more objects.
+    """``image`` float[y, x] or [c, y, x] and its ``labels`` int[y, x], both copied, with up to ``count`` more objects.
 
     Objects are numbered from 1. Each new one is a copy of an object that lies wholly inside, in a random symmetry,
     pushed up to another one from a random direction. Where there is no room for it, nothing is added. Only what is
@@ -65,7 +65,7 @@ def cut_out(image, labels, label, box, rng):
     box = widened(box)
     mask, background = labels[box] == label, labels[box] == 0
     share = np.clip(1 - distance_transform_edt(~mask) / HALO, 0, 1) * (mask | background)
-    grey = image[box] - np.median(image[box][background])
+    grey = image[(..., *box)] - level(image[(..., *box)], background)
     name = list(symmetries.SYMMETRIES)[rng.integers(len(symmetries.SYMMETRIES))]
     return Cutting(*(symmetries.apply(name, array) for array in (grey, mask, share)))
 
@@ -88,9 +88,14 @@ def insert(image, labels, cutting, corner):
     """Write a copy into ``image`` and ``labels``, with a new label; its halo fades, and gives way to other objects."""
     at = window(corner, cutting.mask)
     free = labels[at] == 0
-    level = np.median(image[at][free])
-    image[at] += (free * cutting.share * (cutting.grey + level - image[at])).astype(image.dtype)
+    under = image[(..., *at)]
+    under += (free * cutting.share * (cutting.grey + level(under, free) - under)).astype(image.dtype)
     labels[at][cutting.mask] = labels.max() + 1
+
+
+def level(image, mask):
+    """The median of each channel of ``image`` [..., y, x] where the ``mask`` bool[y, x] is, [..., 1, 1]."""
+    return np.median(image[..., mask], axis=-1)[..., None, None]
 
 
 def window(corner, mask):

@@ -36,7 +36,7 @@ def choose(engine, model, device):
 
 
 class Torch:
-    """Logits float32[n, class, y', x'] of images float32[n, 1, y, x], by PyTorch where the weights are."""
+    """Logits float32[n, class, y', x'] of images float32[n, c, y, x], by PyTorch where the weights are."""
 
     def __init__(self, model, precision="float32"):
         self.model, self.device = model.eval(), next(model.parameters()).device
@@ -67,11 +67,11 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
             "ENABLE_CPU_PINNING": False,  # several jobs on one machine must not meet on the same cores
         }
-        example = torch.zeros(1, 1, *model.valid_shape((1, 1)))
+        example = torch.zeros(1, model.in_channels, *model.valid_shape((1, 1)))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO reads traces, which PyTorch gives up
             traced = torch.jit.trace(model.eval(), example, check_trace=False)  # it would check twice
-            graph = openvino.convert_model(traced, input=[1, 1, -1, -1])
+            graph = openvino.convert_model(traced, input=[1, model.in_channels, -1, -1])
         graph = with_exact_ends(graph) if rounded else graph
         self.request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 

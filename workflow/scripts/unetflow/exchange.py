@@ -14,8 +14,9 @@ from skimage.io import imsave
 from skimage.transform import resize
 
 from . import CLASSES
-from .models.network import probabilities
-from .normalisation import moments
+from .colours import coloured
+from .models.network import centre_crop, probabilities
+from .normalisation import moments, normalise, per_channel
 
 INPUT, OUTPUT = "raw", "probability"  # names of the tensors
 PAPER = {
@@ -27,14 +28,15 @@ COVER = 400  # pixels per side of each half of the picture in the zoo's listing
 
 
 class Deployable(torch.nn.Module):
-    """Grey values ``float32[n, 1, y, x]`` to `models.network.probabilities` ``float32[n, channel, y', x']``.
+    """Grey values ``float32[n, c, y, x]`` to `models.network.probabilities` ``float32[n, channel, y', x']``.
 
     model : a network of `unetflow.models`, whose ``normalisation`` becomes part of the graph where it has one.
     """
 
     def __init__(self, model):
         super().__init__()
-        self.model, (self.mean, self.sd) = model.cpu(), model.normalisation or UNCHANGED
+        self.model, moments = model.cpu(), model.normalisation or UNCHANGED
+        self.mean, self.sd = (torch.as_tensor(per_channel(values)) for values in moments)
         self.eval()
 
     def forward(self, raw):
@@ -42,8 +44,8 @@ class Deployable(torch.nn.Module):
 
 
 def example(model):
-    """An input ``float32[1, 1, y, x]`` from which graphs are made that fit any size; output of more than a pixel."""
-    return torch.zeros(1, 1, *(side + 2 * model.stride for side in model.valid_shape((1, 1))))
+    """An input ``float32[1, c, y, x]`` from which graphs are made that fit any size; output of more than a pixel."""
+    return torch.zeros(1, model.in_channels, *(side + 2 * model.stride for side in model.valid_shape((1, 1))))
 
 
 def write_onnx(model, path):
@@ -79,8 +81,8 @@ def write_torchscript(model, path):
 def write_package(model, image, about, files, path):
     """Write ``path``, a bioimage.io package (specification 0.5) of ``model``.
 
-    image : number[y, x] of a valid shape, which the package is tested with. about : dict with name, description,
-    license (SPDX), authors (list of dicts), tags, and voxel (size of a pixel in y and x, and unit or None).
+    image : number[y, x] or [c, y, x] of a valid shape, which the package is tested with. about : dict with name,
+    description, license (SPDX), authors (list of dicts), tags, and voxel (size of a pixel in y and x; unit or None).
     files : folder with model.safetensors, model.json and README.md, the model card; the other files are put there.
     Raises ValueError, from the specification's own checks, for fields that are not as it wants them.
     """
@@ -115,9 +117,10 @@ def write_package(model, image, about, files, path):
 
 def write_example(model, image, folder):
     """Write the image that a package is tested with, what the network makes of it, and a picture of both."""
-    raw, (mean, sd) = image.astype(np.float32)[None, None], UNCHANGED if model.normalisation else moments([image])
+    raw = image.astype(np.float32).reshape(1, model.in_channels, *image.shape[-2:])
+    own = UNCHANGED if model.normalisation else moments([image], model.in_channels)
     with torch.no_grad():
-        probability = Deployable(model)(torch.from_numpy((raw - np.float32(mean)) / np.float32(sd))).numpy()
+        probability = Deployable(model)(torch.from_numpy(normalise(raw, own))).numpy()
     np.save(folder / "test_input.npy", raw)
     np.save(folder / "test_output.npy", probability)
     write_cover(image, probability[0, 1], folder / "cover.png")
@@ -125,14 +128,21 @@ def write_example(model, image, folder):
 
 def raw_images(spec, model, voxel, test):
     """Description of the input, in the classes of ``spec``; ``test`` is the file that it is tested with."""
+    names = ["intensity"] if model.in_channels == 1 else [f"channel{k}" for k in range(model.in_channels)]
     sizes = [spec.ParameterizedSize(min=least, step=model.stride) for least in model.valid_shape((1, 1))]
     return spec.InputTensorDescr(
         id=INPUT,
         description="grey values as the microscope gives them",
-        axes=axes(spec, ["intensity"], spec.SpaceInputAxis, sizes, voxel),
+        axes=axes(spec, names, spec.SpaceInputAxis, sizes, voxel),
         test_tensor=test,
-        preprocessing=[] if model.normalisation else [spec.ZeroMeanUnitVarianceDescr()],
+        preprocessing=[] if model.normalisation else [by_channel(spec)],
     )
+
+
+def by_channel(spec):
+    """Each channel less the mean of its own pixels, divided by their standard deviation."""
+    over = spec.ZeroMeanUnitVarianceKwargs(axes=[spec.AxisId(axis) for axis in "yx"])
+    return spec.ZeroMeanUnitVarianceDescr(kwargs=over)
 
 
 def probability_maps(spec, model, voxel, test):
@@ -165,9 +175,7 @@ def in_few_digits(scale):
 
 def write_cover(image, probability, path):
     """Write a PNG, twice as wide as high: the middle of the image beside its probability of being inside an object."""
-    margin = [(a - b) // 2 for a, b in zip(image.shape, probability.shape)]
-    inner = image[tuple(slice(m, m + n) for m, n in zip(margin, probability.shape))].astype(float)
-    low, high = np.percentile(inner, [0.5, 99.5])
-    grey = np.clip((inner - low) / max(high - low, 1e-9), 0, 1)
-    halves = [resize(half, (COVER, COVER), order=1) for half in (grey, probability)]
+    inner = coloured(centre_crop(image, probability.shape)) / 255
+    chance = np.repeat(probability[..., None], 3, axis=-1)
+    halves = [resize(half, (COVER, COVER, 3), order=1) for half in (inner, chance)]
     imsave(path, (255 * np.hstack(halves)).astype(np.uint8), check_contrast=False)

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from skimage.segmentation import find_boundaries
 
+from .colours import coloured
 from .metrics.errors import splits_and_mergers
 
 plt.rcParams.update({"svg.hashsalt": "unetflow", "font.size": 9, "figure.dpi": 100, "image.interpolation": "nearest"})
@@ -29,19 +30,24 @@ def panels(count, columns):
 
 
 def show(axis, image, title, **options):
-    """One picture, its upper left `CROP` pixels."""
+    """One picture [y, x] or [y, x, rgb], its upper left `CROP` pixels."""
     axis.imshow(image[:CROP, :CROP], **({"cmap": "gray"} | options))
     axis.set_title(title, fontsize=9)
 
 
+def picture(image):
+    """An image [y, x] as it is, or [y, x, rgb] of one with channels [c, y, x]."""
+    return image if image.ndim == 2 else coloured(image)
+
+
 def prediction_figure(slices):
     """Image, probability, borders (truth green, found magenta) and, where it was kept, spread of slices: (name, image,
-    labels or None, probability, segmentation, spread or None), each [y, x]."""
+    labels or None, probability, segmentation, spread or None), each [y, x], or image [c, y, x]."""
     columns = 3 if slices[0][-1] is None else 4
     figure, axes = panels(columns * len(slices), columns)
     for row, (name, image, labels, probability, segmentation, spread) in enumerate(slices):
         raw, chance, borders, *more = axes[columns * row : columns * (row + 1)]
-        show(raw, image, f"image {name}")
+        show(raw, picture(image), f"image {name}")
         show(chance, probability, "probability of object", vmin=0, vmax=1, cmap="viridis")
         show(borders, overlay(image, labels, segmentation), "borders: truth green, found magenta")
         for axis in more:
@@ -51,9 +57,7 @@ def prediction_figure(slices):
 
 def overlay(image, labels, segmentation):
     """uint8[y, x, rgb]: the image with the borders of the truth (green) and of what was found (magenta)."""
-    low, high = np.percentile(image, [0.5, 99.5])
-    grey = np.clip((image.astype(float) - low) / max(high - low, 1e-9), 0, 1)
-    rgb = np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=-1)
+    rgb = coloured(image).copy()
     if labels is not None:
         rgb[find_boundaries(np.maximum(labels, 0), mode="inner")] = (0, 200, 0)
     rgb[find_boundaries(segmentation, mode="inner")] = (230, 0, 230)
@@ -66,7 +70,7 @@ def methods_figure(name, image, labels, methods):
     methods : (title, probability float[y, x], segmentation int[y, x]) of each.
     """
     figure, axes = panels(2 + 2 * len(methods), 4 if len(methods) % 2 else 2)
-    show(axes[0], image, f"image {name}")
+    show(axes[0], picture(image), f"image {name}")
     show(axes[1], overlay(image, labels, np.zeros_like(labels)), "borders of the truth")
     for number, (title, probability, segmentation) in enumerate(methods, 1):
         show(axes[2 * number], probability, f"{title}: probability of object", vmin=0, vmax=1, cmap="viridis")
@@ -130,10 +134,12 @@ def calibration_figure(bins):
 
 
 def objects_figure(objects):
-    """Histograms of diameter and mean grey value; ``objects`` is a frame as `measure_objects` writes it."""
-    figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    """Histograms of diameter and, by channel, mean grey value; ``objects`` is a frame of `measure_objects`."""
     whole, unit = objects[~objects["at_border"].astype(bool)], "".join(objects["unit"].dropna().unique())
     titles = {"diameter": f"diameter ({unit or 'voxel sizes'})", "mean": "mean grey value"}
+    titles |= {name: f"mean of channel {name[5:]}" for name in objects if name.startswith("mean_")}
+    titles = {column: title for column, title in titles.items() if column in objects}
+    figure, panels = plt.subplots(1, len(titles), figsize=(4 * len(titles), 3), layout="constrained")
     for axis, (column, title) in zip(panels, titles.items()):
         if len(objects):
             edges = np.histogram_bin_edges(objects[column].dropna(), 30)
@@ -186,10 +192,10 @@ def differences_figure(summary, reference, directions):
 
 
 def weights_figure(slices):
-    """Image, target and weight of slices: (name, image, target, weight), each [y, x]."""
+    """Image, target and weight of slices: (name, image, target, weight), each [y, x], or image [c, y, x]."""
     figure, axes = panels(3 * len(slices), 3)
     for row, (name, image, target, weight) in enumerate(slices):
-        show(axes[3 * row], image, f"image {name}")
+        show(axes[3 * row], picture(image), f"image {name}")
         show(axes[3 * row + 1], target, "target")
         axis = axes[3 * row + 2]
         show(axis, weight, "weight in the loss", cmap="inferno", vmin=0)
@@ -198,11 +204,11 @@ def weights_figure(slices):
 
 
 def chunks_figure(samples):
-    """Augmented samples: (image, target, weight), each [y, x]."""
+    """Augmented samples: (image, target, weight), each [y, x], or image [c, y, x]."""
     figure, axes = panels(3 * len(samples), 6)
     for number, (image, target, weight) in enumerate(samples):
         image_axis, target_axis, weight_axis = axes[3 * number : 3 * number + 3]
-        show(image_axis, image, f"sample {number}")
+        show(image_axis, picture(image), f"sample {number}")
         show(target_axis, target, "target")
         show(weight_axis, weight, "weight", cmap="inferno", vmin=0)
     return figure

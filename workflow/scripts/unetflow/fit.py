@@ -85,7 +85,7 @@ class Training:
     def run(self, samples, validate, checkpoint, report):
         """Train to the end of the recipe.
 
-        samples : sequence of (image float32[y, x], target uint8[y, x], weight float32[y, x]).
+        samples : as for `Batches`.
         validate : function of the network, returns a dict of numbers with a "validation_loss", or an empty one.
         checkpoint : path of the file from which to go on, if it exists, and into which to save.
         report : called with (step, loss) after every step and with (step, row) after every validation.
@@ -144,7 +144,8 @@ class Training:
         recipe, model = self.recipe, self.model
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
-            logits = model(image[:, None].contiguous(memory_format=self.memory_format))
+            image = image.reshape(len(image), -1, *image.shape[-2:])  # a channel axis, where there is none
+            logits = model(image.contiguous(memory_format=self.memory_format))
         # A loss is a mean by weight, over the samples of all processes.
         part = weight.sum() / self.team.add(weight.sum()).clamp(min=1e-6) if self.team.size > 1 else 1
         loss = LOSSES[recipe.loss](logits, target, weight) * part

@@ -15,6 +15,7 @@ from .gpu import Mosaic, to_device
 from .models.ensemble import Ensemble
 from .models.network import probabilities
 from .normalisation import moments as moments_of
+from .normalisation import per_channel
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (768, 768)  # at most
@@ -29,20 +30,20 @@ ENCODINGS = {
 
 
 class Predictor:
-    """A network ready to be applied: float32[channel, y', x'] of one input window [y, x], a tensor where it runs. A GPU
-    may still be computing it.
+    """A network ready to be applied: float32[channel, y', x'] of one input window [y, x] or, of several channels,
+    [c, y, x]; a tensor where it runs. A GPU may still be computing it.
 
-    Channels are those of `models.network.probabilities`, means over all views, and with ``spread`` one more: the
+    Its channels are those of `models.network.probabilities`, means over all views, and with ``spread`` one more: the
     standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
     network, or by one member of an `Ensemble`.
 
-    model : a network of `unetflow.models`; its ``normalisation`` (mean, sd), if it has one, is applied first. It is
-        put into evaluation mode and runs where its weights are.
+    model : a network of `unetflow.models`; its ``normalisation``, if it has one, is applied first. It is put into
+        evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
     precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
         processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
-    moments : (mean, sd) of the grey values of the image, for a model whose ``normalisation`` is None, since it was
-        trained on images each normalised by their own; see also `for_slice`.
+    moments : the image's `normalisation.moments`, for a model whose ``normalisation`` is None, since it was trained on
+        images each normalised by their own; see also `for_slice`.
     """
 
     def __init__(self, model, tta=None, precision="float32", engine="torch", spread=False, moments=None):
@@ -51,7 +52,11 @@ class Predictor:
         members = model.members if isinstance(model, Ensemble) else [model]
         self.views = list(product([kind(member, precision) for member in members], tta or ["0"]))
         self.normalisation = getattr(model, "normalisation", (0.0, 1.0))
-        self.mean, self.sd = self.normalisation or moments
+        self.normalise_by(self.normalisation or moments)
+
+    def normalise_by(self, moments):
+        self.moments = moments
+        self.mean, self.sd = (torch.as_tensor(per_channel(values)).to(self.device) for values in moments)
 
     @property
     def channels(self):
@@ -63,13 +68,13 @@ class Predictor:
         if self.normalisation or not source.files:
             return self
         own = copy(self)
-        own.mean, own.sd = source.moments_of_slice(z)
+        own.normalise_by(source.moments_of_slice(z))
         return own
 
     @torch.inference_mode()
     def __call__(self, window):
-        image = to_device(torch.from_numpy(window.astype(np.float32, order="C")), self.device)[None, None]
-        image.sub_(self.mean).div_(self.sd)
+        image = to_device(torch.from_numpy(window.astype(np.float32, order="C")), self.device)
+        image = image.reshape(1, self.model.in_channels, *image.shape[-2:]).sub_(self.mean).div_(self.sd)
         mean = self.probability(image, *self.views[0])
         squares = torch.zeros_like(mean[1])  # of the distances from the mean, by Welford's recurrence
         for number, view in enumerate(self.views[1:], 2):
@@ -92,7 +97,8 @@ def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **
     Parameters
     ----------
     model, tta, **how : see `Predictor`.
-    image : number[y, x] or [z, y, x], of any size down to one pixel.
+    image : number[y, x] or [z, y, x], of any size down to one pixel; for a model that sees several channels [c, y, x]
+        or [z, c, y, x].
     tile : (y, x) pixels written per tile at most, multiples of ``model.stride``, into which the image is cut evenly;
         768 x 768 by default.
     border : what lies beyond the image: "mirror" (the paper) or "zero", the mean that it is normalised by.
@@ -102,20 +108,21 @@ def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **
     -------
     float32[class, y, x] or [class, z, y, x], with a channel more for the spread.
 
-    Raises ValueError for images of other dimensions and for tiles that would show.
+    Raises ValueError for images of other dimensions or channels and for tiles that would show.
     """
-    image = np.asarray(image)
-    if image.ndim == 3:
-        moments = moments or moments_of(image)
+    image, channels = np.asarray(image), () if model.in_channels == 1 else (model.in_channels,)
+    if image.ndim == 3 + len(channels):
+        moments = moments or moments_of(image, model.in_channels)
         return np.stack([predict(model, one, tile, tta, border, moments, **how) for one in image], axis=1)
-    if image.ndim != 2 or not image.size:
-        raise ValueError(f"an image is [y, x] or [z, y, x] and not empty; this one is {image.shape}")
-    predictor = Predictor(model, tta, moments=moments or moments_of([image]), **how)
-    tile = tile or DEFAULT_TILE
-    outside = predictor.mean if border == "zero" else None
-    window = read_window(image, (-model.context, -model.context), input_shape(image.shape, tile, model), outside)
-    result = Mosaic(np.empty((predictor.channels, 1, *image.shape), np.float32), predictor.device)
-    predict_slice(predictor, window, image.shape, tile, result)
+    if image.ndim != 2 + len(channels) or image.shape[:-2] != channels or not image.size:
+        expected = f"[{', '.join([*map(str, channels), 'y', 'x'])}]"
+        raise ValueError(f"an image is {expected}, or a stack of such, and not empty; this one is {image.shape}")
+    predictor = Predictor(model, tta, moments=moments or moments_of([image], model.in_channels), **how)
+    tile, shape = tile or DEFAULT_TILE, image.shape[-2:]
+    outside = per_channel(predictor.moments[0]) if border == "zero" else None
+    window = read_window(image, (-model.context, -model.context), input_shape(shape, tile, model), outside)
+    result = Mosaic(np.empty((predictor.channels, 1, *shape), np.float32), predictor.device)
+    predict_slice(predictor, window, shape, tile, result)
     return result.whole()[:, 0]
 
 
@@ -164,7 +171,7 @@ def input_shape(shape, tile, model):
 
 
 def read_with_halo(source, block, tile, predictor):
-    """(predictor, window [y, x], filled (y, x)) for each slice of a block: how much of the block it fills, and the
+    """(predictor, window [..., y, x], filled (y, x)) for each slice of a block: how much of the block it fills, and the
     voxels of that with all that its tiles read around them; no window where it ends before the block begins."""
     slices, (first, *corner) = [], block.start
     for size, run in groupby(range(first, block.stop[0]), source.size):
@@ -180,7 +187,7 @@ def read_with_halo(source, block, tile, predictor):
 
 
 def read_around(source, start, shape, tile, model):
-    """Window [z, y, x] of slices of one size: ``shape`` voxels from ``start`` with all that tiles read around them."""
+    """Window [z, ..., y, x] of slices of one size: ``shape`` voxels from ``start`` with all that tiles read around."""
     low = (start[0], *(a - model.context for a in start[1:]))
     sizes = (shape[0], *input_shape(shape[1:], tile, model))
     return read_mirrored(source, low, tuple(a + n for a, n in zip(low, sizes)))
@@ -216,10 +223,10 @@ def predict_slice(predictor, window, shape, tile, result, encode=ENCODINGS["floa
     """Put probabilities [class, y, x] (or classes [y, x]) of ``shape`` (y, x), encoded by one of ENCODINGS, into the
     slice ``z`` of ``result``, a `Mosaic`, tile by tile.
 
-    window : one slice [y, x] that begins a context before them.
+    window : one slice [..., y, x] that begins a context before them.
     """
     model = predictor.model
     for part in tiles(shape, fitting_tile(shape, tile, model.stride), model):
         read = tuple(slice(a + model.context, a + model.context + n) for a, n in zip(part.read_start, part.read_shape))
         height, width = (s.stop - s.start for s in part.write)
-        result.put((..., z, *part.write), encode(predictor(window[read])[:, :height, :width]))
+        result.put((..., z, *part.write), encode(predictor(window[(..., *read)])[:, :height, :width]))

@@ -88,15 +88,17 @@ def merged(frames):
     return pd.concat([sums, means, products.groupby(level=0).sum(), extremes], axis=1)
 
 
-def table(objects, voxel_size, dimensions):
+def table(channels, voxel_size, dimensions):
     """What is published, a row per object: frame of object, z, y, x, voxels, size, diameter, major_axis, minor_axis,
     perimeter, circularity, mean, sd, min, max, at_border.
 
-    objects : `merged` pieces. voxel_size : (z, y, x) in some unit. z, y, x are the centre in voxels, from 0; mean, sd,
-    min, max of grey values; the rest is in the unit: size the area (``dimensions`` 2) or volume (3), diameter that of a
-    disc or ball as large, major_axis and minor_axis those of an ellipse or ellipsoid with the same second moments.
-    perimeter, and circularity, 4 pi area / perimeter^2, are NaN in space and where pixels aren't square.
+    channels : dict channel -> `merged` pieces; of several, mean_0, sd_0, ... are of the channel 0. voxel_size :
+    (z, y, x) in some unit. z, y, x are the centre in voxels, from 0; mean, sd, min, max of grey values; the rest is in
+    the unit: size the area (``dimensions`` 2) or volume (3), diameter that of a disc or ball as large, major_axis and
+    minor_axis those of an ellipse or ellipsoid with the same second moments. perimeter, and circularity,
+    4 pi area / perimeter^2, are NaN in space and where pixels aren't square.
     """
+    objects = next(iter(channels.values()))
     axes, n = "zyx"[3 - dimensions :], objects["n"]
     steps = dict(zip("zyx", voxel_size))
     size = n * prod(steps[a] for a in axes)
@@ -116,10 +118,8 @@ def table(objects, voxel_size, dimensions):
         "minor_axis": longest[:, 0],
         "perimeter": perimeter,
         "circularity": 4 * pi * size / perimeter.replace(0, np.nan) ** 2,
-        "mean": objects["v"],
-        "sd": np.sqrt(objects["vv"] / n),
-        "min": objects["low"],
-        "max": objects["high"],
-        "at_border": objects["at_border"],
     }
-    return pd.DataFrame(found).reset_index(drop=True)
+    for channel, one in channels.items():
+        grey = {"mean": one["v"], "sd": np.sqrt(one["vv"] / n), "min": one["low"], "max": one["high"]}
+        found |= grey if len(channels) == 1 else {f"{name}_{channel}": values for name, values in grey.items()}
+    return pd.DataFrame(found | {"at_border": objects["at_border"]}).reset_index(drop=True)

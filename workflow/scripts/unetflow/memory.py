@@ -60,7 +60,7 @@ def network_bytes(model, shape):
     if isinstance(model, Ensemble):
         return sum(network_bytes(member, shape) for member in model.members)
     with torch.inference_mode(), Ledger() as ledger:
-        ghost(model)(torch.empty(1, 1, *shape, device="meta"))
+        ghost(model)(torch.empty(1, model.in_channels, *shape, device="meta"))
     return int(OVERHEAD * ledger.peak) + SCRATCH
 
 
@@ -69,7 +69,7 @@ def training_bytes(model, batch, shape):
     gradient and the state of AdamW included."""
     network = ghost(model).train()
     with Ledger() as ledger:
-        network(torch.empty(batch, 1, *shape, device="meta")).sum().backward()
+        network(torch.empty(batch, model.in_channels, *shape, device="meta")).sum().backward()
     held = 4 * sum(weights.nbytes for weights in network.parameters())
     return int(OVERHEAD * ledger.peak) + held + SCRATCH
 
@@ -110,7 +110,8 @@ def buffer_bytes(source, network, block, options):
 
     options : the `prediction` entry.
     """
-    window = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:]) * source.dtype.itemsize
+    voxels = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:])
+    window = voxels * network.in_channels * source.dtype.itemsize
     writers = WRITERS[next(network.parameters()).device.type]
     results = (1 + 3 * writers) * prod(block) * stored_bytes(network, options)
     return 3 * window + decoding_bytes(source) + results + 8 * (network.classes + options["spread"]) * prod(block[1:])

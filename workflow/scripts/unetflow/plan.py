@@ -32,7 +32,7 @@ def lay_out(source, network, options, room):
     return {
         "shape": list(source.shape),
         "middle": checksum(source),
-        "moments": moments(source.sample()),
+        "moments": moments(source.sample(), source.channels),
         "block": list(block),
         "tile": list(tile),
         "blocks": len(grid),
@@ -40,7 +40,7 @@ def lay_out(source, network, options, room):
         "voxels": work["voxels"],
         "tiles": work["tiles"],
         "full_tiles": round(full_tiles, 3),  # that take as long, since those at borders may be smaller
-        "bytes_read": work["voxels_read"] * source.dtype.itemsize,
+        "bytes_read": work["voxels_read"] * source.channels * source.dtype.itemsize,
         "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
         "operations": round(full_tiles * len(options["symmetries"]) * operations(network, window)),
@@ -93,7 +93,7 @@ def check_unchanged(source, plan):
 def operations(network, window):
     """Floating-point operations of one pass over an input window (y, x); a multiplication with addition counts as 2."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        memory.ghost(network)(torch.empty(1, 1, *window, device="meta"))
+        memory.ghost(network)(torch.empty(1, network.in_channels, *window, device="meta"))
     return counter.get_total_flops()
 
 

@@ -110,7 +110,7 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
     """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
 
     images, labels : names of the folders. suffix : what names of label images have at their end besides; both may then
-    lie in one folder. axes, channel : of the images, as `read_channel` takes them.
+    lie in one folder. axes, channel : of the images, as `read_channels` takes them.
     """
     folder = Path(folder)
     truths = files_by_stem(folder / labels, only=lambda stem: stem.endswith(suffix))
@@ -120,7 +120,7 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
     slices = []
     for stem, path in files.items():
-        pages = read_channel(path, axes, channel)
+        pages = read_channels(path, axes, channel)
         truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
@@ -175,12 +175,12 @@ def read_stack(path):
     return colours[0]
 
 
-def read_channel(path, axes=None, channel=None):
-    """All slices of an image file, [z, y, x], the frames of a film too; of several channels or colours one.
+def read_channels(path, axes=None, channel=None):
+    """All slices of an image file, the frames of a film too: [z, y, x] of one channel, of several [z, c, y, x].
 
-    axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0; may be left out where
-    there is one, or where all colours are the same. Raises InputError for more axes, for channels that aren't there or
-    of which none is named, for unreadable files.
+    axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0, or a list; may be left
+    out where there is one, or where all colours are the same. Raises InputError for more axes, for channels that aren't
+    there or of which none is named, for unreadable files.
     """
     array, said = read_array(path)
     if axes and len(axes) != array.ndim:
@@ -188,12 +188,14 @@ def read_channel(path, axes=None, channel=None):
     colours = by_channel(path, array, (axes or said).replace("t", "z"))
     if channel is None and not all_the_same(colours):
         raise InputError(
-            f"{path} has {len(colours)} channels or colours, of which one is read; say which with options: "
-            f"{{channel: 0}} (to {len(colours) - 1}), or, if they are slices, with options: {{axes: zyx}}"
+            f"{path} has {len(colours)} channels or colours; say which are read with options: {{channel: 0}} (to "
+            f"{len(colours) - 1}), or {{channel: {list(range(len(colours)))}}} for all, or, if they are slices, with "
+            f"options: {{axes: zyx}}"
         )
-    if (channel or 0) >= len(colours):
-        raise InputError(f"{path} has no channel {channel}; there are {len(colours)}, counted from 0")
-    return colours[channel or 0]
+    chosen = np.array(0 if channel is None else channel)
+    if chosen.max() >= len(colours):
+        raise InputError(f"{path} has no channel {chosen.max()}; there are {len(colours)}, counted from 0")
+    return np.moveaxis(colours[chosen], 0, 1) if chosen.ndim else colours[chosen]
 
 
 def by_channel(path, array, axes):

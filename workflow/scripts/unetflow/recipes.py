@@ -102,12 +102,15 @@ def trainings_of(models, fold, model):
     return members(ensemble, fold) if ensemble else [(fold, model)]
 
 
-def architecture_of(config, model):
-    """What `models.build` takes, of a `models` entry that is completed; without options where these are `auto`."""
+def architecture_of(config, model, dataset=None):
+    """What `models.build` takes, of a `models` entry that is completed; without options where these are `auto`.
+
+    dataset : name of the data set that it is trained on, where the number of channels matters."""
     if model["file"] is not None:
         return packages.describe(model["file"])["architecture"]
     weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
-    shape = {"in_channels": 1, "classes": classes_of(weights)}
+    channel = config["datasets"][dataset]["options"].get("channel") if dataset else None
+    shape = {"in_channels": channel_count(channel), "classes": classes_of(weights)}
     network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
         return {"name": "ensemble", **shape} | {
@@ -115,6 +118,11 @@ def architecture_of(config, model):
             "of": network,
         }
     return network
+
+
+def channel_count(channel):
+    """How many channels are read by the key ``channel`` of a data set or volume: an index, a list of them, or None."""
+    return len(channel) if isinstance(channel, list) else 1
 
 
 def classes_of(weights):

@@ -1,7 +1,7 @@
 """Volumes where they lie: OME-Zarr, Zarr, N5, TIFF and HDF5, on disk or behind a URL, and PNG, read window by window.
 
-Whatever the order of its axes, a volume is read as [z, y, x]; of channels and time points one is chosen. Nothing but
-the windows asked for is ever loaded.
+Whatever the order of its axes, a volume is read as [z, y, x], with one of its channels and time points, or as
+[z, c, y, x] with several channels. Nothing but the windows asked for is ever loaded.
 """
 
 from dataclasses import dataclass, field
@@ -31,8 +31,8 @@ class Source:
     """A volume that can be read in windows.
 
     array : anything with shape, dtype and slices. axes : one letter per axis of it, of "tczyx" in any order.
-    fixed : index of the axes that are not space. voxel_size : (z, y, x) in ``unit``, or None if unknown.
-    in_file : (voxel size, unit) as the file says them, either of which may be None.
+    fixed : index of the axes that are not space, of several channels a list. voxel_size : (z, y, x) in ``unit``, or
+    None if unknown. in_file : (voxel size, unit) as the file says them, either of which may be None.
     files : name of the file of every slice, where each has its own; sizes : (y, x) of the image in it, which lies upper
     left. opened : arguments of `open_source`, with which other processes open the volume anew.
     """
@@ -62,6 +62,11 @@ class Source:
     def dtype(self):
         return np.dtype(self.array.dtype)
 
+    @property
+    def channels(self):
+        """How many channels are read."""
+        return np.size(self.fixed.get("c"))
+
     def size(self, z):
         """(y, x) of the slice ``z``: less than the volume's where images are of different sizes."""
         return self.sizes[z] if self.sizes else self.shape[1:]
@@ -72,14 +77,14 @@ class Source:
         return [{"name": str(Path(f).with_suffix("")), "shape": size} for f, size in zip(self.files, self.sizes)]
 
     def middle(self, slices=1):
-        """The middle of the volume [z, y, x]: up to ``slices`` slices, `MIDDLE` voxels per side."""
+        """The middle of the volume [z, ..., y, x]: up to ``slices`` slices, `MIDDLE` voxels per side."""
         most = (slices, MIDDLE, MIDDLE)
         low = [max(0, (size - side) // 2) for size, side in zip(self.shape, most)]
         return self.read(low, [min(a + side, size) for a, size, side in zip(low, self.shape, most)])
 
     def sample(self):
-        """Windows [z, y, x], one after the other, that stand for the volume: all slices of a small one, or else places
-        spread evenly over it, each of a slice and `MIDDLE` voxels per side."""
+        """Windows [z, ..., y, x], one after the other, that stand for the volume: all slices of a small one, or else
+        places spread evenly over it, each of a slice and `MIDDLE` voxels per side."""
         if prod(self.shape) <= SMALL:
             ranges = spread(self.shape[0], self.shape[0], 1), *([(0, size)] for size in self.shape[1:])
         else:
@@ -91,15 +96,19 @@ class Source:
                 yield self.read(low, high)
 
     def moments_of_slice(self, z):
-        """(mean, sd) of the grey values of the slice ``z``, which is read as a whole, once."""
+        """`moments` of the slice ``z``, which is read as a whole, once."""
         if z not in self.seen:
             (image,) = self.read((z, 0, 0), (z + 1, *self.size(z)))
-            self.seen[z] = moments(image[y : y + MIDDLE] for y in range(0, len(image), MIDDLE))
+            rows = range(0, image.shape[-2], MIDDLE)
+            self.seen[z] = moments((image[..., y : y + MIDDLE, :] for y in rows), self.channels)
         return self.seen[z]
 
     def read(self, start, stop):
-        """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x]."""
+        """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x], of several
+        channels [z, c, y, x]."""
         ranges = {axis: slice(int(a), int(b)) for axis, a, b in zip("zyx", start, stop)}
+        if self.channels > 1:  # not all kinds of array take a list
+            ranges["c"] = slice(min(self.fixed["c"]), max(self.fixed["c"]) + 1)
         index = tuple(ranges[axis] if axis in ranges else self.fixed[axis] for axis in self.axes)
         try:
             window = np.asarray(self.array[index])
@@ -111,7 +120,8 @@ class Source:
         kept = [axis for axis in self.axes if axis in ranges]
         if "z" not in kept:
             window, kept = window[None], ["z", *kept]
-        return window.transpose([kept.index(axis) for axis in "zyx"])
+        window = window.transpose([kept.index(axis) for axis in "zcyx" if axis in kept])
+        return window[:, np.array(self.fixed["c"]) - ranges["c"].start] if "c" in kept else window
 
 
 def spread(size, count, side):
@@ -132,7 +142,7 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
         or file (but a PNG).
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
-    channel, time : which one to read, from 0, where there are several.
+    channel, time : which one to read, from 0, where there are several; of channels maybe a list.
 
     Returns
     -------

@@ -14,7 +14,7 @@ START_UP = 6.0  # seconds that a job takes before it computes
 def seconds_per_tile(network, options, tile, repeats=2):
     """Measured seconds of this device for one tile with all its symmetries, after one to warm up."""
     predictor = Predictor(network, options["symmetries"], options["precision"], options["engine"])
-    window = np.zeros(memory.window_shape(network, tile), np.float32)
+    window = np.zeros((network.in_channels, *memory.window_shape(network, tile)), np.float32)
     predictor(window).cpu()
     began = time.perf_counter()
     for _ in range(repeats):

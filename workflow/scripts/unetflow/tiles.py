@@ -74,11 +74,13 @@ def mirror_index(start, length, size):
 
 
 def read_window(image, start, shape, outside=None):
-    """Window of ``image[y, x]`` at ``start`` of ``shape``, mirrored where it leaves the image, or ``outside`` there."""
-    rows, columns = (mirror_index(s, n, size) for s, n, size in zip(start, shape, image.shape))
-    window = image[np.ix_(rows, columns)]
+    """Window of ``image[..., y, x]`` at ``start`` of ``shape``, both (y, x), mirrored where it leaves the image, or
+    ``outside`` there (a number, or an array [..., 1, 1])."""
+    size = image.shape[-2:]
+    rows, columns = map(mirror_index, start, shape, size)
+    window = image[..., rows[:, None], columns]
     if outside is None:
         return window
     y, x = (np.arange(s, s + n) for s, n in zip(start, shape))
-    inside = np.logical_and.outer((y >= 0) & (y < image.shape[0]), (x >= 0) & (x < image.shape[1]))
-    return np.where(inside, window, np.float32(outside))
+    inside = np.logical_and.outer((y >= 0) & (y < size[0]), (x >= 0) & (x < size[1]))
+    return np.where(inside, window, outside)

@@ -14,7 +14,7 @@ class Ensemble(Network):
     """
 
     def __init__(self, members):
-        super().__init__(members[0].geometry, members[0].classes)
+        super().__init__(members[0].geometry, members[0].classes, members[0].in_channels)
         self.members = nn.ModuleList(members)
         self.cpu_engine = members[0].cpu_engine
 

@@ -20,7 +20,7 @@ class FCN32s(Network):
     finest = 32  # pixels per side of the finest level that is scored
 
     def __init__(self, in_channels=1, classes=2, width=64, hidden=4096, norm="none", dropout=0.5):
-        super().__init__(geometry.fcn(self.finest), classes)
+        super().__init__(geometry.fcn(self.finest), classes, in_channels)
         one_of("norm", norm, NORMS)
         channels = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         self.trunk = contracting_path(in_channels, channels, norm, geometry.VGG_BLOCKS)

@@ -18,7 +18,7 @@ class Hypercolumn(Network):
     """
 
     def __init__(self, in_channels=1, classes=2, width=64, depth=4, norm="none", hidden=64):
-        super().__init__(geometry.hypercolumn(depth), classes)
+        super().__init__(geometry.hypercolumn(depth), classes, in_channels)
         one_of("norm", norm, NORMS)
         channels = [width * 2**level for level in range(depth + 1)]
         self.down = contracting_path(in_channels, channels, norm, [2] * (depth + 1))

@@ -18,9 +18,9 @@ class Network(nn.Module):
 
     cpu_engine = "openvino"  # which of `engines.ENGINES` was faster on a CPU (docs/log.md)
 
-    def __init__(self, geometry, classes):
+    def __init__(self, geometry, classes, in_channels=1):
         super().__init__()
-        self.geometry, self.classes = geometry, classes
+        self.geometry, self.classes, self.in_channels = geometry, classes, in_channels
 
     @property
     def encoder(self):

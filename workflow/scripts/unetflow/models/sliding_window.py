@@ -22,7 +22,7 @@ class SlidingWindow(Network):
 
     def __init__(self, in_channels=1, classes=2, window=95, width=48, hidden=200, dropout=0.5):
         one_of("window", window, geometry.WINDOWS)
-        super().__init__(geometry.sliding_window(window), classes)
+        super().__init__(geometry.sliding_window(window), classes, in_channels)
         convolutions, before, left = [], in_channels, window
         for level, side in enumerate(geometry.WINDOWS[window]):
             kind = nn.Conv2d if level else ExactConv2d

@@ -35,7 +35,7 @@ class UNet(Network):
         dropout=0.5,
         skips="concatenated",
     ):
-        super().__init__(geometry.unet(depth), classes)
+        super().__init__(geometry.unet(depth), classes, in_channels)
         for name, value, known in (("variant", variant, VARIANTS), ("norm", norm, NORMS), ("skips", skips, SKIPS)):
             one_of(name, value, known)
         self.depth, self.released, self.summed = depth, variant == "phseg_v5", skips == "summed"
