@@ -17,11 +17,11 @@ from skimage.io import imsave
 from stitch import stitch
 from test_chain import AUGMENTATION, DATASET, PREDICTION
 from train import Inputs, train
-from unetflow import inference, modelfile, models
+from unetflow import inference, memory, modelfile, models
 from unetflow.colours import coloured
 from unetflow.ngff import create_image
 from unetflow.predictions import Prediction
-from unetflow.sources import open_source
+from unetflow.sources import Source, open_source
 from unetflow.stacks import Samples, Volume, read_split
 from unetflow.synthetic import cell_images
 from view import shown
@@ -209,6 +209,20 @@ def test_an_image_of_other_channels_is_refused():
     network = models.build(**NETWORK, in_channels=2)
     with pytest.raises(ValueError, match=r"an image is \[2, y, x\], or a stack of such, .* this one is \(3, 9, 9\)"):
         inference.predict(network, np.zeros((3, 9, 9)))
+
+
+def test_channels_that_are_decoded_with_others_take_memory():
+    network, values = (
+        models.build(**NETWORK, in_channels=2),
+        np.random.default_rng(0).random((10, 4, 64, 64), np.float32),
+    )
+    near, far = (Source("raw", values, "czyx", {"c": [0, last]}) for last in (1, 9))
+    options = PREDICTION | {"store": "float32"}
+    more = memory.buffer_bytes(far, network, (4, 64, 64), options) - memory.buffer_bytes(
+        near, network, (4, 64, 64), options
+    )
+    assert more >= 3 * 8 * values[0].nbytes, "three windows of eight channels"
+    np.testing.assert_array_equal(far.read((0, 0, 0), (4, 9, 9)), values[[0, 9], :, :9, :9].swapaxes(0, 1))
 
 
 def test_colours_of_pictures():

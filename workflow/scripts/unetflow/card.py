@@ -68,7 +68,7 @@ def card(name, network, voxel, data, metrics, about):
         data=data,
         validation=validation(metrics),
         limits=f"{about['limits']}\n\n" if about["limits"] else "",
-        normalised=NORMALISED if normalisation is None else GIVEN,
+        normalised=GIVEN if normalisation else NORMALISED + ", each channel by itself" * (network.in_channels > 1),
         expected="" if normalisation is None else EXPECTED.format(*map(in_digits, normalisation)),
         license=about["license"],
         authors=", ".join(author["name"] for author in about["authors"]),

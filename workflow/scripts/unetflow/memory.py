@@ -111,7 +111,7 @@ def buffer_bytes(source, network, block, options):
     options : the `prediction` entry.
     """
     voxels = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:])
-    window = voxels * network.in_channels * source.dtype.itemsize
+    window = voxels * len(source.channel_range) * source.dtype.itemsize
     writers = WRITERS[next(network.parameters()).device.type]
     results = (1 + 3 * writers) * prod(block) * stored_bytes(network, options)
     return 3 * window + decoding_bytes(source) + results + 8 * (network.classes + options["spread"]) * prod(block[1:])

@@ -104,8 +104,8 @@ def above(values, threshold):
 class VolumeObjects:
     """The objects of a volume, found block by block and joined across faces; ``read`` gives any window of them.
 
-    prediction : `predictions.VolumePrediction`, of whose voxel size the proportions matter; slices that are smaller than the
-    volume lie upper left, and nothing is beyond. grid : `blocks.Grid`. scratch : function of a name, returns
+    prediction : `predictions.VolumePrediction`, of whose voxel size the proportions matter; slices that are smaller
+    than the volume lie upper left, and nothing is beyond. grid : `blocks.Grid`. scratch : function of a name, returns
     int64[z, y, x] `shards.Shards` of the blocks of the grid. options : an entry of `segmentation`. ``.count`` is the
     number of objects.
 

@@ -40,7 +40,7 @@ def lay_out(source, network, options, room):
         "voxels": work["voxels"],
         "tiles": work["tiles"],
         "full_tiles": round(full_tiles, 3),  # that take as long, since those at borders may be smaller
-        "bytes_read": work["voxels_read"] * source.channels * source.dtype.itemsize,
+        "bytes_read": work["voxels_read"] * len(source.channel_range) * source.dtype.itemsize,
         "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
         "operations": round(full_tiles * len(options["symmetries"]) * operations(network, window)),

@@ -64,8 +64,14 @@ class Source:
 
     @property
     def channels(self):
-        """How many channels are read."""
+        """How many channels a window has."""
         return np.size(self.fixed.get("c"))
+
+    @property
+    def channel_range(self):
+        """All channels from the first to the last that is read: not every kind of array takes a list of them."""
+        chosen = self.fixed.get("c") or 0
+        return range(np.min(chosen), np.max(chosen) + 1)
 
     def size(self, z):
         """(y, x) of the slice ``z``: less than the volume's where images are of different sizes."""
@@ -107,8 +113,8 @@ class Source:
         """The window from ``start`` to ``stop`` (both z, y, x, within the volume) as an array [z, y, x], of several
         channels [z, c, y, x]."""
         ranges = {axis: slice(int(a), int(b)) for axis, a, b in zip("zyx", start, stop)}
-        if self.channels > 1:  # not all kinds of array take a list
-            ranges["c"] = slice(min(self.fixed["c"]), max(self.fixed["c"]) + 1)
+        if self.channels > 1:
+            ranges["c"] = slice(self.channel_range.start, self.channel_range.stop)
         index = tuple(ranges[axis] if axis in ranges else self.fixed[axis] for axis in self.axes)
         try:
             window = np.asarray(self.array[index])
