@@ -1,5 +1,7 @@
 """Networks that see several channels: each goes through what it would go through alone, from files to objects."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from predict import predict_slices
 from predict_slab import Inputs as SlabInputs
 from predict_slab import predict_slab
 from prepare import prepare
-from skimage.io import imsave
+from skimage.io import imread, imsave
 from stitch import stitch
 from test_chain import AUGMENTATION, DATASET, PREDICTION
 from train import Inputs, train
@@ -74,6 +76,27 @@ def test_channels_are_kept_in_the_order_that_was_asked_for(folder):
     assert checks["grey values"].endswith("in 2 channels") and checks["sizes (y, x)"] == f"{SIZE} x {SIZE}"
     axes = dict(zarr.open_group(both.path, mode="r").attrs)["ome"]["multiscales"][0]["axes"]
     assert "".join(axis["name"] for axis in axes) == "czyx"
+
+
+def test_channels_that_are_files_of_their_own_are_one_image(folder, tmp_path):
+    for name in ("cells", "noise", "labels"):
+        (tmp_path / name).mkdir()
+    for k in range(FILES):
+        for name, channel in (("noise", CHANNELS[0]), ("cells", CHANNELS[1])):
+            colours = imread(folder / f"images/{k}.png")
+            imsave(tmp_path / f"{name}/{k}.png", colours[..., channel], check_contrast=False)
+        shutil.copy(folder / f"labels/{k}.tif", tmp_path / "labels")
+    dataset = DATASET | {"format": "folder", "options": {"images": ["noise", "cells"]}}
+    volume, splits, _ = made(tmp_path)
+    prepare(tmp_path, volume, splits, tmp_path / "checks.csv", dataset)
+    apart, together = Volume(volume), Volume(folder / "both/volume.zarr")
+    paths = [str(tmp_path / f"{name}/*.png") for name in ("noise", "cells")]
+    source = open_source(paths, **VOXELS)
+    for z, name in enumerate(apart.names):
+        np.testing.assert_array_equal(apart.image(name), together.image(name))
+        np.testing.assert_array_equal(source.read((z, 0, 0), (z + 1, SIZE, SIZE))[0], together.image(name))
+        np.testing.assert_allclose(source.moments_of_slice(z), apart.moments(name))
+    assert [layer.name for layer in shown({"path": paths})] == ["channel 0", "channel 1"]
 
 
 @pytest.mark.parametrize("contacts", [0, 2])

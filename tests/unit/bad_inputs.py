@@ -157,6 +157,10 @@ MISTAKES = {  # title: (path in the configuration, value)
         "runs/1",
         {"dataset": "synthetic_em", "models": ["small"], "folds": [1], "volumes": ["synthetic_volume"]},
     ),
+    "files of channels and channels in them": (
+        "volumes/synthetic_volume",
+        {"path": ["a.tif", "b.tif"], "channel": 0, "segmentation": "em"},
+    ),
     "volume of more channels than the network sees": ("volumes/synthetic_volume/channel", [0, 1]),
     "choice of objects without labels": ("volumes/synthetic_volume/segmentation", "chosen"),
     "list for the recipes": ("training", []),
@@ -633,7 +637,8 @@ OPTIONS |= {"engine": "torch"}
 
 
 def volume(path, truth=None, room=10**9, **options):
-    usual = {"path": str(path), "axes": "zyx", "voxel_size": [1, 1, 1]}
+    path = [str(one) for one in path] if isinstance(path, list) else str(path)
+    usual = {"path": path, "axes": "zyx", "voxel_size": [1, 1, 1]}
     return lambda out: plan_volume(usual | options, truth, ARCHITECTURE, OPTIONS, out / "plan.json", room)
 
 
@@ -689,6 +694,15 @@ case("Volumes", "axis that isn't one")(lambda folder: stack(folder, axes="qyx"))
 case("Volumes", "channels of which none is named")(lambda folder: stack(folder, axes="cyx"))
 case("Volumes", "channel that isn't there")(lambda folder: stack(folder, axes="cyx", channel=3))
 case("Volumes", "list of channels of which one isn't there")(lambda folder: stack(folder, axes="cyx", channel=[0, 3]))
+
+
+@case("Volumes", "channels of different shapes")
+def _(folder):
+    for name, side in (("a", 20), ("b", 24)):
+        tifffile.imwrite(folder / f"{name}.tif", grey(5, 20, side))
+    return volume([folder / "a.tif", folder / "b.tif"])
+
+
 case("Volumes", "channel of a volume without any")(lambda folder: stack(folder, channel=1))
 case("Volumes", "voxel size unknown")(lambda folder: stack(folder, voxel_size=None))
 case("Volumes", "empty volume")(lambda folder: stack(folder, (0, 20, 24)))

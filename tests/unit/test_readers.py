@@ -9,7 +9,8 @@ from conftest import shared
 from skimage.io import imsave
 from unetflow import IGNORE, synthetic
 from unetflow.errors import InputError
-from unetflow.readers import read_channels, read_ctc, read_folder, read_generated, read_isbi2012
+from unetflow.pixels import read_channels
+from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012
 
 RNG = np.random.default_rng(0)
 

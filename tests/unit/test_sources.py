@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import pickle
 import threading
 from itertools import permutations
 
@@ -18,8 +19,9 @@ from skimage.io import imsave
 from unetflow.axes import CHOSEN
 from unetflow.checks import volume_findings
 from unetflow.errors import InputError
+from unetflow.identity import identity
 from unetflow.normalisation import moments
-from unetflow.sources import Source, identity, open_source
+from unetflow.sources import Source, open_source
 
 SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
 
@@ -218,6 +220,28 @@ def test_channels_and_pages_of_a_pattern(phantom, tmp_path):
     assert_reads(open_source(str(tmp_path / "pages*.tif"), axes="tzyx", time=4), phantom[0, :, 4])
     with pytest.raises(InputError, match="say what its 4 axes"):
         open_source(str(tmp_path / "pages*.tif"))
+
+
+@pytest.mark.parametrize("kind", ["stores", "files", "patterns"])
+def test_channels_that_are_files_of_their_own(phantom, tmp_path, kind):
+    paths = []
+    for c, volume in enumerate(phantom[0]):
+        if kind == "stores":
+            zarr.create_array(str(tmp_path / f"c{c}.zarr"), data=volume, chunks=(2, 4, 4))
+            paths.append(str(tmp_path / f"c{c}.zarr"))
+        elif kind == "files":
+            tifffile.imwrite(tmp_path / f"c{c}.tif", volume, photometric="minisblack")
+            paths.append(str(tmp_path / f"c{c}.tif"))
+        else:
+            for z, image in enumerate(volume):
+                tifffile.imwrite(tmp_path / f"{z}_w{c}.tif", image)
+            paths.append(str(tmp_path / f"*_w{c}.tif"))
+    axes = "zyx" if kind == "stores" else None
+    for several in (open_source(paths, axes=axes), pickle.loads(pickle.dumps(open_source(paths, axes=axes)))):
+        assert several.shape == (5, 11, 7) and several.channels == 3 and len(several.files) == 5 * (kind == "patterns")
+        np.testing.assert_array_equal(several.read((1, 2, 3), (4, 9, 7)), phantom[0, :, 1:4, 2:9, 3:7].swapaxes(0, 1))
+    assert_reads(open_source(paths, axes=axes, channel=1), phantom[0, 1])
+    assert identity(paths) == [identity(path) for path in paths]
 
 
 def test_voxels_of_another_size_than_the_file_says_are_told(phantom, tmp_path):

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
-from unetflow.config import checked, made_here_or_remote
+from unetflow.config import checked, listed, made_here_or_remote
 from unetflow.files import fingerprint, known_content
 from unetflow.found import check as check_found
+from unetflow.identity import identity
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of
-from unetflow.sources import identity
 from unetflow.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:

@@ -10,8 +10,8 @@ def volume_entry(wildcards):
 
 def volume_made_here(wildcards):
     """The volume's path if it is a result of this pipeline, for example results/{dataset}/volume.zarr."""
-    path = config["volumes"][wildcards.volume]["path"]
-    return [path] if path.startswith("results/") else []
+    paths = listed(config["volumes"][wildcards.volume]["path"])
+    return [path for path in paths if path.startswith("results/")]
 
 
 def truth_made_here(wildcards):

@@ -7,7 +7,7 @@ import pandas as pd
 from unetflow import files, jobs, measures
 from unetflow.blocks import Grid, widened
 from unetflow.parallel import in_parallel
-from unetflow.sources import open_source
+from unetflow.sources import channels_of, open_source
 
 
 def measure_objects(volume, segmentation, table, dimensions, workers, key):
@@ -17,8 +17,7 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
     (mean_0, sd_0, ...). dimensions : 2 if objects lie in a slice each, else 3.
     key : hash of code and volume. Blocks that an interrupted run measured are kept, if the objects are still the same.
     """
-    channel = volume.get("channel")
-    channels = channel if isinstance(channel, list) else [channel]
+    channels = channels_of(volume["path"], volume.get("channel"))
     sources = {channel: open_source(**volume | {"channel": channel}) for channel in channels}
     source, objects = sources[channels[0]], open_source(str(segmentation))
     grid = Grid(objects.shape, objects.array.shards)

@@ -10,6 +10,7 @@ import zarr
 from unetflow import jobs
 from unetflow.ngff import channel_names
 from unetflow.predictions import Prediction
+from unetflow.sources import channels_of
 from unetflow.stacks import Volume
 from unetflow.viewer import Layer, Picked, levels, serve
 
@@ -37,9 +38,10 @@ def scenes(tested, volumes):
 
 def shown(volume):
     """A layer for each channel of an image that is read; ``volume`` is what `open_source` takes."""
-    if not isinstance(volume.get("channel"), list):
+    channels = channels_of(volume["path"], volume.get("channel"))
+    if len(channels) == 1:
         return [Layer("image", "image", levels(**volume))]
-    return [Layer(f"channel {k}", "image", levels(**volume | {"channel": k})) for k in volume["channel"]]
+    return [Layer(f"channel {k}", "image", levels(**volume | {"channel": k})) for k in channels]
 
 
 def results(prediction, segmentation):

@@ -66,6 +66,7 @@ def check_references(config):
                 f"config: datasets/{name}/options has {unfit[0]!r}, which the format {dataset['format']} doesn't take; "
                 f"take it out"
             )
+        check_channels(f"datasets/{name}/options", "images", *map(dataset["options"].get, ("images", "channel")))
     for name in config["models"]:
         check_origin(config, name)
     for index, run in enumerate(config["runs"]):
@@ -163,16 +164,18 @@ def check_volume(config, volume, model, dataset):
     dataset : name of the data set that the model is trained on, or None.
     """
     entry = config["volumes"][volume]
+    check_channels(f"volumes/{volume}", "path", entry["path"], entry["channel"])
     architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
-    expected, given = architecture.get("in_channels", 1), channel_count(entry["channel"])
+    expected, given = architecture.get("in_channels", 1), channel_count(entry["path"], entry["channel"])
     if given != expected:
         raise InputError(
-            f"config: the number of channels that {model} sees is {expected}, but volumes/{volume}/channel names "
-            f"{given}; name those on which it was trained, in that order"
+            f"config: the number of channels that {model} sees is {expected}, but {given} of volumes/{volume} would be "
+            f"read; name those on which it was trained, in that order, by channel, or by path if each has its own file"
         )
-    for key, part in (("path", entry), ("truth/path", entry["truth"])):
-        if part and not made_here_or_remote(part["path"]) and not glob(part["path"]):
-            raise InputError(f"config: volumes/{volume}/{key} is {part['path']!r}, which does not exist; correct it")
+    places = [("path", path) for path in listed(entry["path"])]
+    for key, path in [*places, *([("truth/path", entry["truth"]["path"])] if entry["truth"] else [])]:
+        if not made_here_or_remote(path) and not glob(path):
+            raise InputError(f"config: volumes/{volume}/{key} is {path!r}, which does not exist; correct it")
     trained_with = config["datasets"][dataset]["segmentation"] if dataset else None
     if config["segmentation"][entry["segmentation"]]["choose"] and entry["segmentation"] != trained_with:
         raise InputError(
@@ -188,9 +191,23 @@ def check_volume(config, volume, model, dataset):
         )
 
 
+def check_channels(where, key, place, channel):
+    """Raise InputError if the files of each channel are named, and channels in them too."""
+    if isinstance(place, list) and channel is not None:
+        raise InputError(
+            f"config: {where} has a list of {len(place)} for {key}, which are a channel each, and channel {channel}; "
+            f"take one of them out"
+        )
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
 def made_here_or_remote(path):
-    """Whether a volume's path can't be looked at before the run: a result of the pipeline's own, or a URL."""
-    return path.startswith("results/") or "://" in path
+    """Whether a volume's path can't be looked at before the run: a result of the pipeline's own, or a URL; whether one
+    of them can't, if it is a list."""
+    return any(one.startswith("results/") or "://" in one for one in listed(path))
 
 
 def gpu_of_jobs(limit):

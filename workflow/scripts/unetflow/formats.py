@@ -31,6 +31,21 @@ class Opened(NamedTuple):
     shapes: tuple = ()
 
 
+class Channels:
+    """Arrays of one shape, a channel each, as one array [c, ...]."""
+
+    def __init__(self, arrays):
+        self.arrays, (first, *_) = arrays, arrays
+        self.shape, self.dtype = (len(arrays), *first.shape), np.result_type(*(one.dtype for one in arrays))
+        self.chunks = (1, *(getattr(first, "chunks", None) or ()))
+
+    def __getitem__(self, index):
+        chosen, *inner = index
+        if isinstance(chosen, slice):
+            return np.stack([np.asarray(one[tuple(inner)]) for one in self.arrays[chosen]])
+        return self.arrays[chosen][tuple(inner)]
+
+
 def is_url(path):
     return "://" in str(path)
 

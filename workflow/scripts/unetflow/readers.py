@@ -1,17 +1,14 @@
 """Readers by format: from the files of a data set to a list of slices. A new format is one function here."""
 
 import re
-from math import prod
 from pathlib import Path
 
 import numpy as np
-import psutil
 from scipy.ndimage import find_objects
-from skimage.io import imread
 
 from . import IGNORE
-from .errors import InputError, first_line
-from .image_files import PNG_AXES, axes_of, image_in
+from .errors import InputError
+from .pixels import read_channels, read_image, read_stack
 from .stacks import Slice
 from .synthetic import GENERATORS
 
@@ -109,24 +106,37 @@ def unannotated(markers, labels):
 def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
     """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
 
-    images, labels : names of the folders. suffix : what names of label images have at their end besides; both may then
-    lie in one folder. axes, channel : of the images, as `read_channels` takes them.
+    images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
+    label images have at their end besides; both may then lie in one folder. axes, channel : of the images, as
+    `read_channels` takes them.
     """
     folder = Path(folder)
     truths = files_by_stem(folder / labels, only=lambda stem: stem.endswith(suffix))
     truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
-    files = files_by_stem(folder / images, only=lambda stem: not suffix or not stem.endswith(suffix))
+    first, *others = images if isinstance(images, list) else [images]
+    files = files_by_stem(folder / first, only=lambda stem: not suffix or not stem.endswith(suffix))
     if orphans := sorted(set(truths) - set(files)):
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
     slices = []
     for stem, path in files.items():
         pages = read_channels(path, axes, channel)
+        if others:
+            pages = with_channels(pages, path, [folder / other / path.name for other in others], axes)
         truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
         names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
         slices += [Slice(name, stem, *pair) for name, *pair in zip(names, pages, truth)]
     return slices
+
+
+def with_channels(pages, path, others, axes):
+    """[z, c, y, x] of the slices ``pages`` of the file ``path`` and of files ``others`` with a channel more each."""
+    found = [pages, *(read_channels(other, axes) for other in others)]
+    for other, more in zip(others, found[1:]):
+        if more.shape != pages.shape:
+            raise InputError(f"{other} has the shape {more.shape}, but {path} {pages.shape}; channels have equal ones")
+    return np.stack(found, axis=1)
 
 
 def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=0):
@@ -160,87 +170,3 @@ def files_by_stem(folder, only):
         twice = next(f for f in files if sum(g.stem == f.stem for g in files) > 1)
         raise InputError(f"{folder} holds two files called {twice.stem}; keep one of them")
     return {f.stem: f for f in files}
-
-
-def read_stack(path):
-    """All slices of a file of labels or of grey values, [z, y, x], whatever it calls their axis.
-
-    Raises InputError for colour, for more axes, for unreadable files.
-    """
-    array, axes = read_array(path)
-    slices = axes if axes.endswith("c") else axes.translate(str.maketrans("ct", "zz"))
-    colours = by_channel(path, array, slices)
-    if not all_the_same(colours):
-        raise InputError(f"{path} is a colour image {array.shape}; convert it to grey values")
-    return colours[0]
-
-
-def read_channels(path, axes=None, channel=None):
-    """All slices of an image file, the frames of a film too: [z, y, x] of one channel, of several [z, c, y, x].
-
-    axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0, or a list; may be left
-    out where there is one, or where all colours are the same. Raises InputError for more axes, for channels that aren't
-    there or of which none is named, for unreadable files.
-    """
-    array, said = read_array(path)
-    if axes and len(axes) != array.ndim:
-        raise InputError(f"{path} has {array.ndim} axes {array.shape}, but axes are {axes!r}; name as many")
-    colours = by_channel(path, array, (axes or said).replace("t", "z"))
-    if channel is None and not all_the_same(colours):
-        raise InputError(
-            f"{path} has {len(colours)} channels or colours; say which are read with options: {{channel: 0}} (to "
-            f"{len(colours) - 1}), or {{channel: {list(range(len(colours)))}}} for all, or, if they are slices, with "
-            f"options: {{axes: zyx}}"
-        )
-    chosen = np.array(0 if channel is None else channel)
-    if chosen.max() >= len(colours):
-        raise InputError(f"{path} has no channel {chosen.max()}; there are {len(colours)}, counted from 0")
-    return np.moveaxis(colours[chosen], 0, 1) if chosen.ndim else colours[chosen]
-
-
-def by_channel(path, array, axes):
-    """[c, z, y, x] of an image with ``axes`` of "czyx" in any order, or some of them."""
-    if not {"y", "x"} <= set(axes) <= set("zcyx") or len(set(axes)) < len(axes) or not array.size:
-        raise InputError(
-            f"{path} has the axes {axes} {array.shape}; expected one image, or one stack [z, y, x] of them"
-        )
-    ordered = array.transpose([axes.index(axis) for axis in "czyx" if axis in axes])
-    return np.expand_dims(ordered, [place for place, axis in enumerate("czyx") if axis not in axes])
-
-
-def all_the_same(colours):
-    """Whether [c, z, y, x] is one channel, or grey values saved as colours; a fourth is how opaque they are."""
-    return len(colours) == 1 or (len(colours) in (3, 4) and bool((colours[:3] == colours[0]).all()))
-
-
-def read_image(path):
-    """One image [y, x]."""
-    stack = read_stack(path)
-    if len(stack) > 1:
-        raise InputError(f"{path} holds {len(stack)} slices where one image is expected; split the stack into files")
-    return stack[0]
-
-
-def read_array(path):
-    """The pixels of a TIFF or PNG file, and its axes, a letter each. Raises InputError if it can't be read."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is missing; put it there, or correct the data set's path")
-    try:
-        if path.suffix.lower() == ".png":
-            array = imread(path)
-            return array, PNG_AXES[: array.ndim]
-        file, series = image_in(path)
-        with file:
-            claimed = prod(series.shape) * series.dtype.itemsize
-            if claimed <= psutil.virtual_memory().total:
-                return series.asarray(), axes_of(series)
-    except InputError:
-        raise
-    except Exception as error:  # whatever the decoders raise, the user's remedy is the same
-        said = first_line(error)
-        raise InputError(f"{path} can't be read as an image ({said}); export it again as TIFF or PNG") from error
-    raise InputError(
-        f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under volumes, "
-        f"which are read in parts, or export it again if it is not so large"
-    )

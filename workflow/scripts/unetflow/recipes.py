@@ -109,8 +109,9 @@ def architecture_of(config, model, dataset=None):
     if model["file"] is not None:
         return packages.describe(model["file"])["architecture"]
     weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
-    channel = config["datasets"][dataset]["options"].get("channel") if dataset else None
-    shape = {"in_channels": channel_count(channel), "classes": classes_of(weights)}
+    options = config["datasets"][dataset]["options"] if dataset else {}
+    seen = channel_count(options.get("images"), options.get("channel"))
+    shape = {"in_channels": seen, "classes": classes_of(weights)}
     network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
         return {"name": "ensemble", **shape} | {
@@ -120,9 +121,10 @@ def architecture_of(config, model, dataset=None):
     return network
 
 
-def channel_count(channel):
-    """How many channels are read by the key ``channel`` of a data set or volume: an index, a list of them, or None."""
-    return len(channel) if isinstance(channel, list) else 1
+def channel_count(place, channel):
+    """How many channels are read of a data set or volume: ``place``, its folder or path, may be a list with one for
+    each, or ``channel`` a list of them."""
+    return next((len(given) for given in (place, channel) if isinstance(given, list)), 1)
 
 
 def classes_of(weights):

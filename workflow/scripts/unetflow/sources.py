@@ -6,8 +6,6 @@ Whatever the order of its axes, a volume is read as [z, y, x], with one of its c
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from glob import glob
-from hashlib import sha256
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -16,11 +14,10 @@ import numpy as np
 
 from .axes import check_axes
 from .errors import InputError
-from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, is_url, open_hdf5, open_n5, open_zarr
+from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, Channels, open_hdf5, open_n5, open_zarr
 from .image_files import open_slices, open_tiff
 from .normalisation import moments
 
-METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
 SMALL = 2**24  # voxels of a volume that is looked at as a whole
 SPREAD = (8, 4, 4)  # places along z, y, x at which a larger one is
@@ -145,7 +142,7 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
     Parameters
     ----------
     path : a Zarr or N5 store, a TIFF, PNG or HDF5 file, a pattern (``*``) of TIFF or PNG slices, or the URL of a store
-        or file (but a PNG).
+        or file (but a PNG); a list of such, with a channel each.
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
     channel, time : which one to read, from 0, where there are several; of channels maybe a list.
@@ -156,15 +153,19 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
 
     Raises InputError, naming the remedy, for what can't be opened, isn't a volume, or doesn't say what its axes are.
     """
-    opened = open_any(path, array)
-    source = Source(opened.name, opened.array, (axes or opened.axes).lower(), {"t": time, "c": channel})
+    if isinstance(path, list):
+        opened, apart = open_channels(path, array), "c"
+        channel = list(range(len(path))) if channel is None else channel
+    else:
+        opened, apart = open_any(path, array), ""
+    source = Source(opened.name, opened.array, apart + (axes or opened.axes).lower(), {"t": time, "c": channel})
     check_axes(source)
     source.fixed = {axis: index or 0 for axis, index in source.fixed.items()}
     source.voxel_size = tuple(float(v) for v in voxel_size) if voxel_size else opened.voxel_size
     source.unit = unit or opened.unit
     source.in_file = opened.voxel_size, opened.unit
-    if opened.files and source.axes[0] == "z":
-        y, x = (source.axes.index(axis) - 1 for axis in "yx")
+    if opened.files and source.axes.removeprefix(apart)[0] == "z":
+        y, x = (source.axes.removeprefix(apart).index(axis) - 1 for axis in "yx")
         source.files, source.sizes = opened.files, tuple((shape[y], shape[x]) for shape in opened.shapes)
     elif len(set(opened.shapes)) > 1:
         raise InputError(
@@ -173,6 +174,26 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
         )
     source.opened = (path, array, axes, channel, time, voxel_size, unit)
     return source
+
+
+def open_channels(paths, name):
+    """What `open_any` returns of several files, stores or patterns with a channel each, as one array [c, ...]; without
+    the axis in ``axes``. Raises InputError unless they are alike."""
+    first, *others = opened = [open_any(path, name) for path in paths]
+    for one in others:
+        if (one.axes, one.array.shape, one.shapes) != (first.axes, first.array.shape, first.shapes):
+            raise InputError(
+                f"{one.name} has axes {one.axes} {one.array.shape}, but {first.name} {first.axes} {first.array.shape}; "
+                f"channels of a volume have equal ones: correct `path`"
+            )
+    return first._replace(array=Channels([one.array for one in opened]))
+
+
+def channels_of(path, channel):
+    """The channels that are read of a volume with this ``path`` and ``channel``, each as `open_source` takes one."""
+    if isinstance(path, list) and channel is None:
+        return list(range(len(path)))
+    return channel if isinstance(channel, list) else [channel]
 
 
 def open_any(path, name):
@@ -212,23 +233,3 @@ def open_with_truth(volume, truth):
                 f"of the numbers in their names: correct `truth`, or the files"
             )
     return source
-
-
-def identity(path, array=None):
-    """What tells a volume from another without reading it: metadata of stores, names, sizes and heads of files.
-
-    array : its name within the store, or None. None for what lies behind a URL. Voxels changed in place, with the same
-    metadata, are not noticed.
-    """
-    if is_url(path):
-        return None
-    seen = []
-    for place in sorted(map(Path, glob(str(path)))):
-        if place.is_dir():
-            folders = [place, *(f for f in place.glob("*") if f.is_dir()), place / (array or "")]
-            files = {folder / name for folder in folders for name in METADATA if (folder / name).is_file()}
-            seen += [[str(f.relative_to(place)), f.read_text()] for f in sorted(files)]
-        else:
-            with open(place, "rb") as file:
-                seen.append([place.name, place.stat().st_size, sha256(file.read(2**16)).hexdigest()])
-    return seen
