@@ -1,6 +1,7 @@
 """Dask's workers in other processes make the same bytes as the threads of a job."""
 
 import os
+import signal
 
 import dask
 import numpy as np
@@ -50,6 +51,18 @@ def test_items_are_done_elsewhere_and_in_order(scheduler):
         assert list(parallel.in_parallel(abs, range(-20, 0), 1)) == list(range(20, 0, -1))
         (elsewhere,) = parallel.in_parallel(lambda _: os.getpid(), [0], 1)
     assert elsewhere != os.getpid()
+
+
+def test_work_goes_on_when_all_workers_are_lost(tmp_path):
+    def deadly(item):
+        if item == 3 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    with parallel.local_cluster(1) as cluster, cluster.get_client() as client:
+        assert list(parallel.by_workers(deadly, client)(range(6))) == list(range(6))
+    assert (tmp_path / "killed").exists()
 
 
 def test_a_misspelt_place_is_refused():

@@ -44,9 +44,16 @@ def by_threads(function, workers, items):
 
 
 def by_workers(function, client):
-    """A function of items that has ``function`` done by the workers of a cluster, to each of which it is sent once."""
-    sent = client.scatter(function, broadcast=True, hash=False)
+    """A function of items that has ``function`` done by the workers of a cluster, to each of which it is sent once.
+
+    It goes as the result of a task, which the scheduler makes anew if the workers that hold it are lost.
+    """
+    sent = client.submit(_itself, function, pure=False)
     return lambda items: client.gather([client.submit(_call, sent, item, pure=False) for item in items])
+
+
+def _itself(function):
+    return function
 
 
 def _call(function, item):
