@@ -10,14 +10,11 @@ import torch
 import zarr
 from augment import augment_chunk
 from measure_objects import measure_objects
-from plan_volume import plan_volume
 from predict import predict_slices
-from predict_slab import Inputs as SlabInputs
-from predict_slab import predict_slab
 from prepare import prepare
 from skimage.io import imread, imsave
-from stitch import stitch
 from test_chain import AUGMENTATION, DATASET, PREDICTION
+from test_volumes import predicted
 from train import Inputs, train
 from unetflow import inference, memory, modelfile, models
 from unetflow.colours import coloured
@@ -167,27 +164,19 @@ def stored(folder, kind):
     """A `volumes` entry of the colour images, by pattern or as one array [z, y, x, c]."""
     if kind == "pattern":
         return {"path": str(folder / "images/*.png"), **VOXELS}
-    stack = np.stack([tifffile.imread(folder / f"both/{k}.tif") for k in range(FILES)])
+    stack = np.stack([imread(folder / f"images/{k}.png") for k in range(FILES)])
     zarr.create_array(str(folder / "both/stack.zarr"), data=stack, chunks=(1, 30, 30, 2), overwrite=True)
     return {"path": str(folder / "both/stack.zarr"), "axes": "zyxc", **VOXELS}
 
 
 @pytest.mark.parametrize("kind", ["pattern", "array"])
 def test_a_channel_of_no_weight_changes_no_volume(folder, networks, tmp_path, kind):
-    if kind == "array":
-        for k in range(FILES):
-            image = open_source(str(folder / f"images/{k}.png"), channel=[0, 1, 2]).read((0, 0, 0), (1, SIZE, SIZE))[0]
-            tifffile.imwrite(folder / f"both/{k}.tif", np.moveaxis(image, 0, -1))
     options, found = PREDICTION | {"store": "float32", "block": [2, 32, 48], "tile": [16, 24]}, []
     for study, channel, channels in (("both", CHANNELS, 2), ("one", CHANNELS[1], 1)):
-        entry, plan = stored(folder, kind) | {"channel": channel}, tmp_path / f"{study}.json"
-        plan_volume(entry, None, NETWORK | {"in_channels": channels}, options, plan, 2**32)
-        items = [f"{k}-of-2" for k in (1, 2)]
-        for item in items:
-            inputs = SlabInputs(entry, plan, networks[study])
-            predict_slab(inputs, tmp_path / f"{study}{item}.zarr", item, options, "cpu", 2**32, "key")
-        whole = tmp_path / f"{study}.zarr"
-        stitch([tmp_path / f"{study}{item}.zarr" for item in items], plan, whole, 1, "key")
+        entry, room = stored(folder, kind) | {"channel": channel}, tmp_path / study
+        room.mkdir()
+        architecture = NETWORK | {"in_channels": channels}
+        whole = predicted(room, entry, networks[study], options, slabs=2, architecture=architecture)
         found.append(zarr.open_group(whole, mode="r")["0"][:])
     np.testing.assert_allclose(*found, atol=1e-5)
     images = open_source(**entry | {"channel": CHANNELS}).read((0, 0, 0), (FILES, SIZE, SIZE))

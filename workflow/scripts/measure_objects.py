@@ -1,13 +1,12 @@
 """Size, place and grey values of every object of a volume, added up block by block."""
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 from unetflow import files, jobs, measures
+from unetflow.axes import channels_of
 from unetflow.blocks import Grid, widened
 from unetflow.parallel import in_parallel
-from unetflow.sources import channels_of, open_source
+from unetflow.sources import open_source
 
 
 def measure_objects(volume, segmentation, table, dimensions, workers, key):
@@ -17,9 +16,8 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
     (mean_0, sd_0, ...). dimensions : 2 if objects lie in a slice each, else 3.
     key : hash of code and volume. Blocks that an interrupted run measured are kept, if the objects are still the same.
     """
+    source, objects = open_source(**volume), open_source(str(segmentation))
     channels = channels_of(volume["path"], volume.get("channel"))
-    sources = {channel: open_source(**volume | {"channel": channel}) for channel in channels}
-    source, objects = sources[channels[0]], open_source(str(segmentation))
     grid = Grid(objects.shape, objects.array.shards)
     key = files.fingerprint(key, volume, dimensions, files.stamps(segmentation))
     with jobs.state_folder(table, key) as state:
@@ -27,27 +25,32 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         def shape(z):
             return grid.shape[0], *source.size(z)
 
-        def measured(part):
-            """File of the measurements of one block in one channel."""
-            number, channel = part
+        def measured(number):
+            """File of the measurements of one block, channel by channel."""
             start, stop = grid[number].start, grid[number].stop
 
             def write(path):
                 low, high, core = widened(start, stop, (0, measures.HALO, measures.HALO), grid.shape)
                 wide = objects.read(low, high)
                 labels, lengths = wide[core], np.stack([measures.outlines(one) for one in wide])[core]
-                # Nothing is fetched for nothing.
-                values = sources[channel].read(start, stop) if labels.any() else labels
-                np.save(path, measures.pieces(labels, values, lengths, start, shape, dimensions).to_records())
+                values = np.zeros((len(labels), len(channels), *labels.shape[1:]))
+                if labels.any():  # nothing is fetched for nothing
+                    values = source.read(start, stop).reshape(values.shape)
+                seen = (
+                    measures.pieces(labels, one, lengths, start, shape, dimensions) for one in values.swapaxes(0, 1)
+                )
+                np.save(path, pd.concat(seen, keys=range(len(channels)), names=["place", "object"]).to_records())
 
-            return files.made_once(state / f"{number}-{channel}.npy", write)
+            return files.made_once(state / f"{number}.npy", write)
 
-        parts, found = list(product(range(len(grid)), channels)), {channel: [] for channel in channels}
-        progress = jobs.Progress(len(parts), "block")
-        for done, (file, (_, channel)) in enumerate(zip(in_parallel(measured, parts, workers), parts), 1):
-            found[channel].append(pd.DataFrame.from_records(np.load(file), index="index"))
+        progress, found = jobs.Progress(len(grid), "block"), []
+        for done, file in enumerate(in_parallel(measured, range(len(grid)), workers), 1):
+            found.append(pd.DataFrame.from_records(np.load(file), index=["place", "object"]))
             progress(done)
-        merged = {channel: measures.merged(pieces) for channel, pieces in found.items()}
+        every = pd.concat(found)
+        place = every.index.get_level_values("place")
+        apart = {channel: every[place == k].droplevel("place") for k, channel in enumerate(channels)}
+        merged = {channel: measures.merged([pieces]) for channel, pieces in apart.items()}
         rows = measures.table(merged, objects.voxel_size, dimensions)
         if source.files and dimensions == 2:
             rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])

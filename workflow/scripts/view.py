@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import zarr
 from unetflow import jobs
+from unetflow.axes import channels_of
 from unetflow.ngff import channel_names
 from unetflow.predictions import Prediction
-from unetflow.sources import channels_of
 from unetflow.stacks import Volume
 from unetflow.viewer import Layer, Picked, levels, serve
 

@@ -7,6 +7,14 @@ from .errors import InputError
 CHOSEN = {"t": "time", "c": "channel"}  # axes of which one index is read, and the configuration key that says which
 
 
+def channels_of(path, channel):
+    """The channels that are read of a volume or data set, one by one: ``path``, its place, may be a list with one for
+    each, or ``channel`` a list of them; else it is one index, or None where there is no other."""
+    if isinstance(path, list) and channel is None:
+        return list(range(len(path)))
+    return channel if isinstance(channel, list) else [channel]
+
+
 def check_axes(source):
     """Raise InputError unless the axes of a `sources.Source` fit its array and leave numbers [z, y, x]."""
     axes, shape = source.axes, source.array.shape

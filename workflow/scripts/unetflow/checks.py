@@ -114,10 +114,11 @@ def findings(slices, annotated):
     covered = np.mean([(one.labels > 0).mean() for one in annotated])
     broken = sum(disconnected(one.labels) for one in annotated)
     gaps = sum(one.labels.max() > len(np.unique(one.labels[one.labels > 0])) for one in annotated)
+    in_channels = f", in {slices[0].channels} channels" if slices[0].channels > 1 else ""
     rows = [
         ("slices", f"{len(slices)}, of which {len(annotated)} annotated"),
         ("sizes (y, x)", ", ".join(f"{y} x {x}" for y, x in shapes[:4]) + (", ..." if len(shapes) > 4 else "")),
-        ("grey values", f"{slices[0].image.dtype}, {low} to {high}" + channels_in_words(slices[0].channels)),
+        ("grey values", f"{slices[0].image.dtype}, {low} to {high}{in_channels}"),
         ("objects", f"{objects} in all annotated slices"),
         ("annotated pixels", f"{known:.1%} of the annotated slices"),
         ("objects cover", f"{covered:.1%} of the annotated slices"),
@@ -134,10 +135,6 @@ def findings(slices, annotated):
     if broken:
         rows.append(("suspicious", f"{broken} objects consist of several pieces; the metrics count each as one object"))
     return rows
-
-
-def channels_in_words(count):
-    return f", in {count} channels" if count > 1 else ""
 
 
 def annotated_sizes(slices):

@@ -5,8 +5,9 @@ from glob import glob
 
 import yaml
 
+from .axes import channels_of
 from .errors import InputError
-from .recipes import ENTRIES, architecture_of, channel_count, check_model, check_origin, completed_recipe, is_auto
+from .recipes import ENTRIES, architecture_of, check_model, check_origin, completed_recipe, is_auto
 from .schema import completed, known
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -166,7 +167,7 @@ def check_volume(config, volume, model, dataset):
     entry = config["volumes"][volume]
     check_channels(f"volumes/{volume}", "path", entry["path"], entry["channel"])
     architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
-    expected, given = architecture.get("in_channels", 1), channel_count(entry["path"], entry["channel"])
+    expected, given = architecture.get("in_channels", 1), len(channels_of(entry["path"], entry["channel"]))
     if given != expected:
         raise InputError(
             f"config: the number of channels that {model} sees is {expected}, but {given} of volumes/{volume} would be "

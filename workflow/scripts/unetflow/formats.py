@@ -32,7 +32,7 @@ class Opened(NamedTuple):
 
 
 class Channels:
-    """Arrays of one shape, a channel each, as one array [c, ...]."""
+    """Arrays of one shape, a channel each, as one array [c, ...], of which ranges of channels are read."""
 
     def __init__(self, arrays):
         self.arrays, (first, *_) = arrays, arrays
@@ -41,9 +41,7 @@ class Channels:
 
     def __getitem__(self, index):
         chosen, *inner = index
-        if isinstance(chosen, slice):
-            return np.stack([np.asarray(one[tuple(inner)]) for one in self.arrays[chosen]])
-        return self.arrays[chosen][tuple(inner)]
+        return np.stack([np.asarray(one[tuple(inner)]) for one in self.arrays[chosen]])
 
 
 def is_url(path):

@@ -3,6 +3,7 @@
 from itertools import product
 
 from . import geometry, packages
+from .axes import channels_of
 from .errors import InputError
 from .names import model_name, recipe_of
 from .schema import known
@@ -110,7 +111,7 @@ def architecture_of(config, model, dataset=None):
         return packages.describe(model["file"])["architecture"]
     weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
     options = config["datasets"][dataset]["options"] if dataset else {}
-    seen = channel_count(options.get("images"), options.get("channel"))
+    seen = len(channels_of(options.get("images"), options.get("channel")))
     shape = {"in_channels": seen, "classes": classes_of(weights)}
     network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
@@ -119,12 +120,6 @@ def architecture_of(config, model, dataset=None):
             "of": network,
         }
     return network
-
-
-def channel_count(place, channel):
-    """How many channels are read of a data set or volume: ``place``, its folder or path, may be a list with one for
-    each, or ``channel`` a list of them."""
-    return next((len(given) for given in (place, channel) if isinstance(given, list)), 1)
 
 
 def classes_of(weights):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .axes import check_axes
+from .axes import channels_of, check_axes
 from .errors import InputError
 from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, Channels, open_hdf5, open_n5, open_zarr
 from .image_files import open_slices, open_tiff
@@ -153,9 +153,10 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
 
     Raises InputError, naming the remedy, for what can't be opened, isn't a volume, or doesn't say what its axes are.
     """
+    if isinstance(path, list) and isinstance(channel, int):
+        return open_source(path[channel], array, axes, None, time, voxel_size, unit)
     if isinstance(path, list):
-        opened, apart = open_channels(path, array), "c"
-        channel = list(range(len(path))) if channel is None else channel
+        opened, apart, channel = open_channels(path, array), "c", channels_of(path, channel)
     else:
         opened, apart = open_any(path, array), ""
     source = Source(opened.name, opened.array, apart + (axes or opened.axes).lower(), {"t": time, "c": channel})
@@ -187,13 +188,6 @@ def open_channels(paths, name):
                 f"channels of a volume have equal ones: correct `path`"
             )
     return first._replace(array=Channels([one.array for one in opened]))
-
-
-def channels_of(path, channel):
-    """The channels that are read of a volume with this ``path`` and ``channel``, each as `open_source` takes one."""
-    if isinstance(path, list) and channel is None:
-        return list(range(len(path)))
-    return channel if isinstance(channel, list) else [channel]
 
 
 def open_any(path, name):
