@@ -47,11 +47,7 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         for done, file in enumerate(in_parallel(measured, range(len(grid)), workers), 1):
             found.append(pd.DataFrame.from_records(np.load(file), index=["place", "object"]))
             progress(done)
-        every = pd.concat(found)
-        place = every.index.get_level_values("place")
-        apart = {channel: every[place == k].droplevel("place") for k, channel in enumerate(channels)}
-        merged = {channel: measures.merged([pieces]) for channel, pieces in apart.items()}
-        rows = measures.table(merged, objects.voxel_size, dimensions)
+        rows = measures.table(merged_by_channel(found, channels), objects.voxel_size, dimensions)
         if source.files and dimensions == 2:
             rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])
         rows.insert(len(rows.columns), "unit", objects.unit or "")
@@ -62,6 +58,13 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         f"{len(rows)} objects, half of them with a diameter above {rows['diameter'].median():.4g} "
         f"{objects.unit or 'voxel sizes'}; {cut_off:.1%} are cut off by the border"
     )
+
+
+def merged_by_channel(frames, channels):
+    """dict channel -> `measures.merged` pieces. frames : of pieces, by the place of their channel in ``channels``."""
+    every = pd.concat(frames)
+    place = every.index.get_level_values("place")
+    return {channel: measures.merged([every[place == k].droplevel("place")]) for k, channel in enumerate(channels)}
 
 
 if __name__ == "__main__":
