@@ -65,8 +65,11 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, covered, s
 
 def test_less_memory_makes_it_narrower_until_nothing_fits():
     seen = {"diameter": 50, "median": 50, "covered": 0.5, "side": 512, "pixels": 10**6, "touching": True}
-    widths = [auto.derive(seen, "instances", "cuda", room)["network"]["width"] for room in (2**36, 2**31, 2**30)]
+    recipes = [auto.derive(seen, "instances", "cuda", room) for room in (2**36, 2**31, 2**30)]
+    widths = [recipe["network"]["width"] for recipe in recipes]
     assert widths[0] == 64 > widths[1] > widths[2]
+    rates = [recipe["training"]["learning_rate"] for recipe in recipes]
+    assert rates == [0.001 * min(1, 16 / width) for width in widths] and rates[0] == 0.00025, "wider ones learn slower"
     with pytest.raises(InputError, match=r"MB are left for training, but the narrowest network needs \d+ MB"):
         auto.derive(seen, "instances", "cpu", 10**6)
 

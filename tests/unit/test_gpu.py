@@ -29,6 +29,15 @@ def test_prediction_equals_that_of_the_cpu():
     np.testing.assert_allclose(inference.predict(network().cuda(), image, tile=(32, 48)), on_cpu, atol=1e-4)
 
 
+def test_prediction_in_bfloat16_is_close_to_float32():
+    image = np.random.default_rng(0).normal(size=(300, 260)).astype(np.float32)
+    for name in ("unet", "fcn8s", "hypercolumn"):
+        torch.manual_seed(0)
+        built = models.build(name, width=16, norm="batch").cuda()
+        exact, rounded = (inference.predict(built, image, precision=p) for p in ("float32", "bfloat16"))
+        assert exact.std() > 0.01 and 0 < np.abs(exact - rounded).max() < 0.03
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_is_deterministic_and_resumes_to_the_same_bytes(tmp_path, monkeypatch, precision):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unetflow import blocks, engines, inference, memory, models, symmetries, tiles
+from unetflow import blocks, engines, gpu, inference, memory, models, symmetries, tiles
 
 
 @pytest.fixture(scope="module", params=["none", "batch"])
@@ -201,6 +201,34 @@ def test_the_ends_of_the_network_stay_in_float32(network, bfloat16, monkeypatch)
     inference.predict(network, np.zeros((32, 32)), tile=(32, 32), precision="bfloat16")
     first, *middle, last = dtypes
     assert first == last == torch.float32 and set(middle) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", ["unet", "fcn8s", "hypercolumn"])
+def test_fused_blocks_are_those_of_the_network(name, bfloat16, monkeypatch):
+    """As a GPU predicts, by a stand-in for its kernel: to rounding in float32, and as by autocast in bfloat16."""
+    dtypes = []
+
+    def kernel(x, weight, bias, **how):
+        dtypes.append(x.dtype)
+        return torch.relu(torch.nn.functional.conv2d(x, weight, bias))
+
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", kernel)
+    torch.manual_seed(0)
+    network = models.build(name, width=8, norm="batch").eval()
+    for norm in (m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        for tensor in (norm.running_mean, norm.weight.data, norm.bias.data):
+            tensor.normal_(std=0.5)
+    image = torch.randn(1, 1, *network.valid_shape((260, 260)))
+    as_trained, exact = (engines.Torch(n)(image) for n in (network, gpu.fused(network, torch.float32)))
+    torch.testing.assert_close(exact, as_trained, atol=1e-4, rtol=1e-4)
+    assert not dtypes, "float32 is not fused"
+    as_trained, rounded = (engines.Torch(n, "bfloat16")(image) for n in (network, gpu.fused(network, torch.bfloat16)))
+    assert set(dtypes) == {torch.bfloat16} and not torch.equal(as_trained, exact)
+    assert (rounded - as_trained).abs().max() < 0.05 * as_trained.abs().max()
+    dtypes.clear()
+    monkeypatch.setattr(gpu, "LARGEST", 1)
+    engines.Torch(gpu.fused(network, torch.bfloat16), "bfloat16")(image)
+    assert not dtypes, "what is too large for the kernel is not fused"
 
 
 def test_openvino_keeps_the_ends_in_float32(network):

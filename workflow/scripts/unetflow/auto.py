@@ -19,12 +19,15 @@ OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unle
 # Steps for a million annotated pixels; more pixels take longer, but not in proportion (docs/results/search).
 STEPS = {"cpu": 3000, "cuda": 6000}
 SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
+# Learning rate up to the width that it was found with. AdamW moves each weight by it, however many are added up: a network
+# of width 64 went astray by it, and learnt by a quarter (docs/results/gpu).
+RATE, RATE_WIDTH = 0.001, 16
 LARGEST_BATCH = 8
 COPIES = 3  # objects copied beside others in a sample, where none touch in the training slices (docs/results/cells)
 # The same for all data: what served cell tracking sets and EM (docs/results).
 VARIED = {"rotation": 180, "scale": 0.1, "contrast": 0.5, "brightness": 0.5, "noise": 0.2}
 TRAINING = {
-    **{"optimizer": "adamw", "learning_rate": 0.001, "weight_decay": 0.0001, "schedule": "cosine", "warmup": 100},
+    **{"optimizer": "adamw", "weight_decay": 0.0001, "schedule": "cosine", "warmup": 100},
     **{"clip": 1, "average": 0.99, "symmetries": True, "precision": "bfloat16"},
     **{"validate_every": 250, "checkpoint_every": 250},
 }
@@ -79,9 +82,10 @@ def derive(found, labels_are, device, room):
     output = min(OUTPUT[device], ceil(found["side"] / layout.stride) * layout.stride)
     batch = min(LARGEST_BATCH, max(1, round((OUTPUT[device] / output) ** 2)))
     longer = float(np.clip(sqrt(found["pixels"] / 1e6), SHORTEST, LONGEST))
-    instances = labels_are == "instances"
+    instances, channels = labels_are == "instances", width(depth, output, batch, device, room)
+    rate = RATE * min(1, RATE_WIDTH / channels)
     return {
-        "network": {"depth": depth, "width": width(depth, output, batch, device, room), "norm": "batch", "dropout": 0},
+        "network": {"depth": depth, "width": channels, "norm": "batch", "dropout": 0},
         "weights": weights(found) if instances else {"form": "none"},
         "augmentation": {
             "input": layout.valid_size(output + 2 * layout.context),
@@ -89,7 +93,10 @@ def derive(found, labels_are, device, room):
             "contacts": COPIES if instances and not found["touching"] else 0,
             "elastic": {"form": "grid", "grid": 3, "sigma": float(np.clip(round(diameter / 6), 2, 10))},
         },
-        "training": {"steps": int(round(longer * STEPS[device], -2)), "batch": batch, **TRAINING},
+        "training": {
+            **{"steps": int(round(longer * STEPS[device], -2)), "batch": batch, "learning_rate": rate},
+            **TRAINING,
+        },
     }
 
 

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import torch
 
+from .gpu import fused
+
 log = logging.getLogger("unetflow")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # abilities of a processor, as PyTorch names them
@@ -39,8 +41,10 @@ class Torch:
     """Logits float32[n, class, y', x'] of images float32[n, c, y, x], by PyTorch where the weights are."""
 
     def __init__(self, model, precision="float32"):
-        self.model, self.device = model.eval(), next(model.parameters()).device
+        self.device = next(model.parameters()).device
         self.dtype = PRECISIONS[usable(precision, self.device.type)]
+        rounded_on_gpu = self.device.type == "cuda" and self.dtype is not None
+        self.model = fused(model, self.dtype) if rounded_on_gpu else model.eval()
 
     def __call__(self, image):
         image = image.contiguous(memory_format=torch.channels_last)

@@ -1,9 +1,16 @@
-"""What keeps a GPU busy: results that are fetched while it computes on, and steps recorded once and replayed."""
+"""What keeps a GPU busy: results that are fetched while it computes on, steps recorded once and replayed, and
+convolutions that add their bias and cut off what is negative before they write their result."""
+
+import copy
 
 import torch
+from torch import nn
+
+from .models.network import Block, ExactConv2d, folded
 
 WARM_UP = 3  # calls before a function is recorded: libraries choose and allocate in the first ones
 IN_FLIGHT = {"cpu": 0, "cuda": 8}  # tiles that may be computed before the first of them is fetched
+LARGEST = 2**31  # numbers in a tensor, from which on PyTorch divides a convolution, but not a fused one
 
 
 def to_device(array, device):
@@ -89,3 +96,42 @@ class Recorded:
             result = work()
         current.wait_stream(self.stream)
         return result
+
+
+class FusedBlock(nn.Module):
+    """A `models.network.Block` as a network predicts with it in ``dtype`` on a GPU, where passes over memory take
+    longer than convolutions: normalisation is part of the weights, bias and ReLU of the convolution's kernel.
+
+    Exact convolutions stay in float32.
+    """
+
+    def __init__(self, block, dtype):
+        super().__init__()
+        self.layers = []
+        for convolution, norm, _ in block.steps:
+            kept = convolution.weight.dtype if isinstance(convolution, ExactConv2d) else dtype
+            weight, bias = (tensor.detach().to(kept) for tensor in folded(convolution, norm))
+            self.layers.append((weight.contiguous(memory_format=torch.channels_last), bias))
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            for weight, bias in self.layers:
+                x = convolution_relu(x.to(weight.dtype), weight, bias)
+        return x
+
+
+def convolution_relu(x, weight, bias):
+    """ReLU of the unpadded convolution of ``x`` [n, c, y, x], in one kernel unless it is in float32."""
+    largest = max(weight.shape[:2]) * len(x) * x[0, 0].numel()
+    if x.dtype == torch.float32 or largest >= LARGEST:
+        return torch.relu_(torch.conv2d(x, weight, bias))
+    return torch.cudnn_convolution_relu(x, weight, bias, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1)
+
+
+def fused(model, dtype):
+    """A copy of the network ``model``, on the same GPU, that predicts with a `FusedBlock` for each block."""
+    model = copy.deepcopy(model).eval()
+    for name, module in list(model.named_modules()):
+        if isinstance(module, Block):
+            model.set_submodule(name, FusedBlock(module, dtype))
+    return model

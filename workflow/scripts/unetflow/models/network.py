@@ -69,9 +69,14 @@ class Block(nn.Sequential):
             layers += [kind(before, channels, 3), NORMS[norm](channels), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
-    def forward(self, x):
+    @property
+    def steps(self):
+        """(convolution, normalisation, ReLU), as they follow each other."""
         layers = list(self)
-        for convolution, norm, relu in zip(layers[::3], layers[1::3], layers[2::3]):
+        return list(zip(layers[::3], layers[1::3], layers[2::3]))
+
+    def forward(self, x):
+        for convolution, norm, relu in self.steps:
             x = relu(normalised(convolution, norm, x))
         return x
 
@@ -79,12 +84,18 @@ class Block(nn.Sequential):
 def normalised(convolution, norm, x):
     """``norm(convolution(x))``. A normalisation that is a fixed scale and shift goes into the weights, which saves two
     passes over the image and, in training, over its gradient."""
-    if isinstance(norm, nn.Identity) or norm.training:
+    if norm.training:
         return norm(convolution(x))
+    return convolution._conv_forward(x, *folded(convolution, norm))
+
+
+def folded(convolution, norm):
+    """Weight and bias of the convolution that is ``norm(convolution(x))``, where ``norm`` is fixed."""
+    if isinstance(norm, nn.Identity):
+        return convolution.weight, convolution.bias
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     weight = convolution.weight * scale[:, None, None, None]
-    bias = (convolution.bias - norm.running_mean) * scale + norm.bias
-    return convolution._conv_forward(x, weight, bias)
+    return weight, (convolution.bias - norm.running_mean) * scale + norm.bias
 
 
 def contracting_path(in_channels, channels, norm, counts):
