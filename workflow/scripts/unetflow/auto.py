@@ -19,8 +19,8 @@ OUTPUT = {"cpu": 296, "cuda": 388}  # pixels per side that a step predicts, unle
 # Steps for a million annotated pixels; more pixels take longer, but not in proportion (docs/results/search).
 STEPS = {"cpu": 3000, "cuda": 6000}
 SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
-# Learning rate up to the width that it was found with. AdamW moves each weight by it, however many are added up: a network
-# of width 64 went astray by it, and learnt by a quarter (docs/results/gpu).
+# Learning rate up to the width that it was found with. AdamW moves each weight by it, however many are added up: a
+# network of width 64 went astray by it, and learnt by a quarter (docs/results/gpu).
 RATE, RATE_WIDTH = 0.001, 16
 LARGEST_BATCH = 8
 COPIES = 3  # objects copied beside others in a sample, where none touch in the training slices (docs/results/cells)

@@ -33,11 +33,12 @@ def load(path, device="cpu"):
     if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
         raise InputError(f"{path} does not hold the weights that its description names; train or fetch it again")
     try:
-        model = build(**description["architecture"])
+        with torch.device("meta"):  # no first weights are drawn, which takes as long as reading these
+            model = build(**description["architecture"])
     except (TypeError, ValueError) as error:
         raise InputError(f"{path} is of a network that can't be built ({error}); use the version it is of") from error
     try:
-        model.load_state_dict(from_bytes(weights))
+        model.load_state_dict(from_bytes(weights), assign=True)
     except (SafetensorError, RuntimeError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network in its description ({first_line(error)}); take "
