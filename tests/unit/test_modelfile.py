@@ -22,3 +22,12 @@ def test_what_is_saved_comes_back(saved):
     assert loaded.normalisation == (3.0, 2.0) and not loaded.training
     image = torch.randn(1, 1, 20, 20)
     torch.testing.assert_close(loaded(image), network.eval()(image))
+
+
+def test_weights_of_any_precision_are_computed_with_in_float32(saved):
+    path, network = saved
+    halves = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    modelfile.save(path, halves, {"architecture": ARCHITECTURE, "normalisation": {"mean": 3.0, "sd": 2.0}})
+    loaded = modelfile.load(path)
+    assert all(torch.equal(tensor, halves[name].float()) for name, tensor in loaded.state_dict().items())
+    assert loaded(torch.zeros(1, 1, 20, 20)).dtype == torch.float32

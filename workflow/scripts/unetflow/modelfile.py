@@ -46,7 +46,7 @@ def load(path, device="cpu"):
         ) from error
     model.normalisation = described(description["normalisation"])
     model.description = description
-    return model.to(device, memory_format=torch.channels_last).eval()
+    return model.float().to(device, memory_format=torch.channels_last).eval()  # whatever the file's numbers are
 
 
 def description_of(normalisation):
