@@ -36,7 +36,7 @@ RECIPE = {
     **{"optimizer": "adamw", "clip": 1, "average": 0.99, "symmetries": True, "precision": "bfloat16", "fix_norm": 0},
     **{"validate_every": 10**9, "checkpoint_every": 10**9},
 }
-SLICES = 128  # so that what a job takes to start, about a second, does not count
+SLICES = 128  # so that what a job takes to start does not count
 ROUNDS = 3
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from test_fit import samples
-from unetflow import inference, models
+from unetflow import engines, inference, models
 from unetflow.blocks import Grid
 from unetflow.fit import Recipe, Training
+from unetflow.gpu import FusedBlock
 from unetflow.sources import Source
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
@@ -36,6 +37,7 @@ def test_prediction_in_bfloat16_is_close_to_float32():
         built = models.build(name, width=16, norm="batch").cuda()
         exact, rounded = (inference.predict(built, image, precision=p) for p in ("float32", "bfloat16"))
         assert exact.std() > 0.01 and 0 < np.abs(exact - rounded).max() < 0.03
+        assert any(isinstance(m, FusedBlock) for m in engines.Torch(built, "bfloat16").model.modules())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

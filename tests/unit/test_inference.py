@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unetflow import blocks, engines, gpu, inference, memory, models, symmetries, tiles
+from unetflow.models.network import Block
 
 
 @pytest.fixture(scope="module", params=["none", "batch"])
@@ -224,6 +225,8 @@ def test_fused_blocks_are_those_of_the_network(name, bfloat16, monkeypatch):
     assert not dtypes, "float32 is not fused"
     as_trained, rounded = (engines.Torch(n, "bfloat16")(image) for n in (network, gpu.fused(network, torch.bfloat16)))
     assert set(dtypes) == {torch.bfloat16} and not torch.equal(as_trained, exact)
+    convolutions = sum(len(m.steps) for m in network.modules() if isinstance(m, Block))
+    assert len(dtypes) == convolutions - 1, "the first stays in float32"
     assert (rounded - as_trained).abs().max() < 0.05 * as_trained.abs().max()
     dtypes.clear()
     monkeypatch.setattr(gpu, "LARGEST", 1)

@@ -10,7 +10,7 @@ from .models.network import Block, ExactConv2d, folded
 
 WARM_UP = 3  # calls before a function is recorded: libraries choose and allocate in the first ones
 IN_FLIGHT = {"cpu": 0, "cuda": 8}  # tiles that may be computed before the first of them is fetched
-LARGEST = 2**31  # numbers in a tensor, from which on PyTorch divides a convolution, but not a fused one
+LARGEST = 2**31  # numbers in a tensor, more than 32 bits count: such convolutions are left to PyTorch
 
 
 def to_device(array, device):
@@ -122,7 +122,7 @@ class FusedBlock(nn.Module):
 
 def convolution_relu(x, weight, bias):
     """ReLU of the unpadded convolution of ``x`` [n, c, y, x], in one kernel unless it is in float32."""
-    largest = max(weight.shape[:2]) * len(x) * x[0, 0].numel()
+    largest = x.numel() // x.shape[1] * max(weight.shape[:2])
     if x.dtype == torch.float32 or largest >= LARGEST:
         return torch.relu_(torch.conv2d(x, weight, bias))
     return torch.cudnn_convolution_relu(x, weight, bias, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1)
