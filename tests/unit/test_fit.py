@@ -1,13 +1,14 @@
 """Training: the loss, the schedule, learning at all, and going on after an interruption to the same bytes."""
 
 import math
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from unetflow import IGNORE, batches, fit, models, synthetic
+from unetflow import IGNORE, batches, checkpoints, fit, models, synthetic
 from unetflow.batches import largest_valid
 from unetflow.fit import Recipe, Training, learning_rate
 from unetflow.inference import predict
@@ -75,6 +76,47 @@ def test_resumed_training_ends_with_the_same_bytes(tmp_path, optimizer, stop_aft
     assert resumed.step == straight.step == recipe.steps
     assert state_bytes(resumed) == state_bytes(straight)
     assert resumed.history == straight.history
+
+
+def test_a_checkpoint_is_of_its_step_and_the_next_one_comes_after_a_rest(tmp_path, monkeypatch):
+    """What is trained on while a checkpoint is written doesn't show in it, and writing takes little of the time."""
+    run, clock = Training(small(), RECIPE, seed=3, device="cpu"), [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
+
+    def saved():
+        return checkpoints.load(tmp_path / "c", run.optimizer, "cpu")[1]["step"]
+
+    def slow(*arguments):
+        released.wait()
+        clock[0] += 1
+        return write(*arguments)
+
+    write, released = checkpoints.save_file, threading.Event()
+    monkeypatch.setattr(checkpoints, "save_file", slow)
+    first = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    with checkpoints.Saver(tmp_path / "c") as save:
+        save(*run.state())
+        for tensor in run.model.state_dict().values():
+            tensor.zero_()
+        run.step = 1
+        save(*run.state())  # the first is still being written
+        released.set()
+        save.writing.result()
+        run.step = 2
+        clock[0] = checkpoints.REST  # a second after the first, which took one, began
+        save(*run.state())
+        assert saved() == 0
+        weights = checkpoints.load(tmp_path / "c", run.optimizer, "cpu")[0]["model"]
+        assert all(torch.equal(weights[name], tensor) for name, tensor in first.items())
+        run.step, clock[0] = 3, checkpoints.REST + 1
+        save(*run.state())
+    assert saved() == 3
+
+
+def test_a_checkpoint_that_cant_be_written_ends_the_training(tmp_path):
+    run = Training(small(), RECIPE, seed=3, device="cpu")
+    with pytest.raises(Exception, match="No such file"), checkpoints.Saver(tmp_path / "missing" / "c") as save:
+        save(*run.state())
 
 
 def test_another_seed_trains_otherwise(tmp_path):

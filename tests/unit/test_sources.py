@@ -8,6 +8,7 @@ import threading
 from itertools import permutations
 
 import h5py
+import numcodecs
 import numpy as np
 import pytest
 import tensorstore
@@ -19,6 +20,7 @@ from skimage.io import imsave
 from unetflow.axes import CHOSEN
 from unetflow.checks import volume_findings
 from unetflow.errors import InputError
+from unetflow.formats import ReadNow
 from unetflow.identity import identity
 from unetflow.normalisation import moments
 from unetflow.sources import Source, open_source
@@ -131,6 +133,25 @@ def test_plain_zarr_arrays(phantom, tmp_path, version):
     source = open_source(path, axes="ZYX")
     assert_reads(source, expected(phantom, "zyx"))
     assert source.voxel_size is None
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", "<f4", ">f8"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_tensorstore_reads_zarr_arrays_as_zarr_python_does(tmp_path, version, dtype):
+    values = np.random.default_rng(0).integers(0, 9, (5, 11, 7)).astype(dtype)
+    array = zarr.create_array(str(tmp_path / "a.zarr"), data=values, chunks=(2, 4, 4), zarr_format=version)
+    (tmp_path / "a.zarr" / {2: "1.0.0", 3: "c/1/0/0"}[version]).unlink()  # voxels that nobody wrote
+    source = open_source(str(tmp_path / "a.zarr"), axes="zyx")
+    assert isinstance(source.array, ReadNow)
+    np.testing.assert_array_equal(source.read((0, 0, 0), values.shape), array[:])
+
+
+def test_zarr_arrays_that_tensorstore_does_not_know_are_read_by_zarr_python(phantom, tmp_path):
+    volume = ordered(phantom, "zyx")
+    zarr.create_array(str(tmp_path / "a.zarr"), data=volume, zarr_format=2, compressors=numcodecs.LZMA())
+    source = open_source(str(tmp_path / "a.zarr"), axes="zyx")
+    assert isinstance(source.array, zarr.Array)
+    assert_reads(source, volume)
 
 
 def test_zarr_arrays_that_name_their_axes(phantom, tmp_path):

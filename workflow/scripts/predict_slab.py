@@ -35,7 +35,7 @@ def predict_slab(inputs, slab, item, options, device, room, key):
     network = modelfile.load(inputs.model, device)
     warn_of_other_values(source.name, network, plan["moments"])
     grid = Grid(source.shape, tuple(plan["block"]))
-    key = files.fingerprint(key, options, plan, item, torch.get_num_threads(), device, Path(inputs.model))
+    key = files.fingerprint(key, options, plan, item, torch.get_num_threads(), device, network.description)
     with jobs.state_folder(slab, key) as state:
         store, blocks = prediction_shards(state, source, network, grid, options), grid.slab(item)
         todo = [block for block in blocks if not store.holds(block)]

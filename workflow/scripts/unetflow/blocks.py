@@ -10,7 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
-from .tiles import even_part, mirror_index
+from .tiles import at_places, even_part, mirror_index
 
 USUAL = (8, 1024, 1024)  # voxels (z, y, x) of a block, about
 STEP = 16  # of its sides, so that they can be cut into equal chunks
@@ -100,7 +100,4 @@ def read_mirrored(source, start, stop):
     rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.size(start[0])))
     low = (start[0], rows.min(), columns.min())
     high = (stop[0], rows.max() + 1, columns.max() + 1)
-    window = source.read(low, high)
-    if all(at[0] == first and len(at) == n for at, first, n in zip((rows, columns), low[1:], window.shape[-2:])):
-        return window  # nothing is mirrored
-    return window[..., (rows - low[1])[:, None], columns - low[2]]
+    return at_places(source.read(low, high), rows - low[1], columns - low[2])

@@ -2,28 +2,70 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+REST = 20  # times as long as a file took to write until the next one is: with a GPU it takes as long as a hundred steps
 
-def save(path, weights, optimizer, notes):
-    """Write ``weights`` (part -> name -> tensor), the state of ``optimizer`` and ``notes`` (what JSON can hold) to
-    ``path``, by rename."""
-    tensors = {f"{part}.{name}": tensor for part, named in weights.items() for name, tensor in named.items()}
+
+class Saver:
+    """Writes the state of a training to ``path`` by a thread beside, as a context that ends when the last is written.
+
+    Called more often than its `REST` allows, it does nothing.
+    """
+
+    def __init__(self, path):
+        self.path, self.thread, self.writing = Path(path), ThreadPoolExecutor(1), None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        self.thread.shutdown()
+        if self.writing and not failed:
+            self.writing.result()
+
+    def __call__(self, weights, optimizer, notes):
+        """Copy, to be written, ``weights`` (part -> name -> tensor), the state of ``optimizer`` and ``notes`` (what
+        JSON can hold)."""
+        if self.rests():
+            return
+        began = time.monotonic()
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in named(weights, optimizer).items()}
+        meta = {key: json.dumps(value) for key, value in notes.items()}
+        self.writing = self.thread.submit(self.write, copies, meta, began)
+
+    def rests(self):
+        """Whether the last file is still being written, or was only just. Raises the error that it met."""
+        if self.writing is None or not self.writing.done():
+            return self.writing is not None
+        began, ended = self.writing.result()
+        return time.monotonic() - ended < REST * (ended - began)
+
+    def write(self, tensors, meta, began):
+        """Write a file by rename when it is on disk; returns when that began and when it ended."""
+        partial = Path(f"{self.path}.partial")
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, meta)
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, self.path)
+        return began, time.monotonic()
+
+
+def named(weights, optimizer):
+    """dict name -> tensor of all that a `Saver` writes."""
+    tensors = {f"{part}.{name}": tensor for part, of_part in weights.items() for name, tensor in of_part.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items() if value is not None}
-    meta = {key: json.dumps(value) for key, value in notes.items()}
-    partial = Path(f"{path}.partial")
-    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial, meta)
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    return tensors
 
 
 def load(path, optimizer, device):
-    """What `save` wrote: (weights, notes); the state of ``optimizer`` is put into it."""
+    """What a `Saver` wrote: (weights, notes); the state of ``optimizer`` is put into it."""
     with safe_open(path, "pt", device=str(device)) as file:
         notes = {key: json.loads(value) for key, value in file.metadata().items()}
         weights = {}

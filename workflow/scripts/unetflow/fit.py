@@ -92,18 +92,19 @@ class Training:
         """
         self.load(checkpoint)
         batches, worked = self.batches(samples), 0.0
-        for batch in batches.ahead(self.step, self.device):
-            began = time.perf_counter()
-            self.coming.append(self.update(*batch))
-            self.step += 1
-            validated, saved = self.due(self.recipe.validate_every), self.due(self.recipe.checkpoint_every)
-            self.receive(report, leave=0 if validated or saved else IN_FLIGHT[self.device])
-            worked += time.perf_counter() - began
-            self.idle_share = batches.waited / (batches.waited + worked)
-            if self.team.rank == 0 and validated:
-                self.record(validate, report)
-            if self.team.rank == 0 and saved:
-                self.save(checkpoint)
+        with checkpoints.Saver(checkpoint) as save:
+            for batch in batches.ahead(self.step, self.device):
+                began = time.perf_counter()
+                self.coming.append(self.update(*batch))
+                self.step += 1
+                validated, saved = self.due(self.recipe.validate_every), self.due(self.recipe.checkpoint_every)
+                self.receive(report, leave=0 if validated or saved else IN_FLIGHT[self.device])
+                worked += time.perf_counter() - began
+                self.idle_share = batches.waited / (batches.waited + worked)
+                if self.team.rank == 0 and validated:
+                    self.record(validate, report)
+                if self.team.rank == 0 and saved:
+                    save(*self.state())
 
     def batches(self, samples):
         """What each step is given of ``samples``."""
@@ -216,11 +217,10 @@ class Training:
         model.load_state_dict(self.average)
         return model.eval()
 
-    def save(self, path):
-        """Write the whole state to ``path``."""
+    def state(self):
+        """All that another process needs to go on: weights, optimiser, notes."""
         weights = {"model": self.model.state_dict(), "average": self.average, "best": self.best}
-        notes = {"step": self.step, "history": self.history, "losses": self.losses}
-        checkpoints.save(path, weights, self.optimizer, notes)
+        return weights, self.optimizer, {"step": self.step, "history": self.history, "losses": self.losses}
 
     def load(self, path):
         """Go on from ``path`` if it exists."""

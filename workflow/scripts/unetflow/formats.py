@@ -75,7 +75,7 @@ def open_zarr(path, name):
             f"ending: {', '.join([*TIFF_ENDINGS, PNG, *HDF5_ENDINGS, '.n5'])}"
         ) from error
     if isinstance(node, zarr.Array):
-        return Opened(str(path), node, _names_of_axes(node))
+        return Opened(str(path), quickly_read(node), _names_of_axes(node))
     multiscale = _multiscale(node)
     if name is None and multiscale is None:
         raise InputError(
@@ -87,9 +87,24 @@ def open_zarr(path, name):
         raise InputError(f"{path} has no array {name!r}; correct `array` of the volume{_listing(_arrays(node))}")
     levels = {level["path"]: level for level in (multiscale or {"datasets": []})["datasets"]}
     if name not in levels:
-        return Opened(f"{path}/{name}", node[name], _names_of_axes(node[name]))
+        return Opened(f"{path}/{name}", quickly_read(node[name]), _names_of_axes(node[name]))
     axes, scale, unit = _spacing(multiscale, levels[name])
-    return Opened(f"{path}/{name}", node[name], axes, scale, unit)
+    return Opened(f"{path}/{name}", quickly_read(node[name]), axes, scale, unit)
+
+
+def quickly_read(array):
+    """A Zarr array as TensorStore reads it, in a quarter of Zarr-Python's time (docs/log.md), or the array itself where
+    it is not on disk, or coded in a way that TensorStore doesn't know."""
+    import zarr
+
+    from .ngff import open_quickly
+
+    if not isinstance(array.store, zarr.storage.LocalStore):
+        return array
+    try:
+        return ReadNow(open_quickly(array.store.root / array.path, array.metadata.zarr_format))
+    except ValueError:
+        return array
 
 
 def _names_of_axes(array):
@@ -156,11 +171,11 @@ def open_n5(path, name):
 
 
 class ReadNow:
-    """A TensorStore as an array that is read when it is sliced."""
+    """A TensorStore as an array that is read when it is sliced; shards are what a file of it holds."""
 
     def __init__(self, store):
         self.store, self.shape, self.dtype = store, store.shape, store.dtype.numpy_dtype
-        self.chunks = store.chunk_layout.read_chunk.shape
+        self.chunks, self.shards = store.chunk_layout.read_chunk.shape, store.chunk_layout.write_chunk.shape
 
     def __getitem__(self, where):
         return self.store[where].read().result()

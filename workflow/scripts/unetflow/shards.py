@@ -6,6 +6,7 @@ import numpy as np
 import zarr
 
 from . import CLASSES
+from .files import to_disk
 from .jobs import Journal
 from .ngff import create_image, create_plain, open_quickly
 
@@ -41,12 +42,13 @@ class Shards:
         return file.is_file() and self.journal.holds(str(block.place), file.read_bytes())
 
     def write(self, block, values):
-        """Write a block, read it back, and note its file's checksum."""
+        """Write a block to disk, read it back, and note its file's checksum."""
         file, where = self.file(block), (..., *block.slices)
         file.unlink(missing_ok=True)  # a broken one would be read, since blocks at the border fill a part
         self.array[where].write(values.astype(self.array.dtype.numpy_dtype, copy=False)).result()
         if not equal(self[where], values):
             raise OSError(f"{file} does not read back as it was written; check the disk")
+        to_disk(file)  # here, while the next block is computed, and not for all files at the end of the job
         self.journal.note(str(block.place), file.read_bytes())
 
     def kept(self, block, make):

@@ -73,12 +73,23 @@ def mirror_index(start, length, size):
     return np.minimum(index, 2 * (size - 1) - index)
 
 
+def at_places(image, rows, columns):
+    """``image[..., y, x]`` at every pair of ``rows`` and ``columns``, one axis after the other, which takes half the
+    time; a view where nothing is mirrored."""
+    top, left = rows.min(), columns.min()
+    image = image[..., top : rows.max() + 1, left : columns.max() + 1]
+    for axis, places in ((-1, columns - left), (-2, rows - top)):
+        if not np.array_equal(places, np.arange(image.shape[axis])):
+            image = image.take(places, axis)
+    return image
+
+
 def read_window(image, start, shape, outside=None):
     """Window of ``image[..., y, x]`` at ``start`` of ``shape``, both (y, x), mirrored where it leaves the image, or
     ``outside`` there (a number, or an array [..., 1, 1])."""
     size = image.shape[-2:]
     rows, columns = map(mirror_index, start, shape, size)
-    window = image[..., rows[:, None], columns]
+    window = at_places(image, rows, columns)
     if outside is None:
         return window
     y, x = (np.arange(s, s + n) for s, n in zip(start, shape))
