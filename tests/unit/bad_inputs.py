@@ -13,6 +13,7 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -328,9 +329,22 @@ case("Data sets", "axes swapped")(spoilt(labels=cells((40, 32))))
 case("Data sets", "stacks of different lengths")(spoilt(image=grey(3, 32, 40), labels=np.stack([cells()] * 2)))
 case("Data sets", "labels are probabilities")(spoilt(labels=cells() / 3))
 case("Data sets", "negative labels")(spoilt(labels=cells().astype(np.int16) - 3))
-case("Data sets", "label ids too large")(spoilt(labels=cells().astype(np.uint64) * 2**33))
 case("Data sets", "all pixels unknown")(spoilt(labels=np.full((32, 40), -1, np.int16)))
 case("Data sets", "labels without an image")(spoilt(image=False))
+
+
+def labelled(folder, **options):
+    """A data set of one HDF5 file with a raw and a label array, read with ``options``."""
+    with h5py.File(folder / "stack.h5", "w") as file:
+        file["raw"], file["drawn"], file["small"] = grey()[None], cells()[None], cells()[None, :8]
+    options = {"images": "raw", "labels": "drawn", "axes": "zyx"} | options
+    return preparing(folder / "stack.h5", format="volume", options=options)
+
+
+case("Data sets", "image that isn't in the volume")(partial(labelled, images="volumes/raw"))
+case("Data sets", "volume whose labels are of another size")(partial(labelled, labels="small"))
+case("Data sets", "volume that doesn't say its axes")(partial(labelled, axes=None))
+case("Data sets", "annotated slice beyond the volume")(partial(labelled, annotated=[0, 1]))
 
 
 @case("Data sets", "file that claims to be larger than memory")

@@ -2,15 +2,19 @@
 
 from itertools import permutations
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from conftest import shared
 from skimage.io import imsave
 from unetflow import IGNORE, synthetic
+from unetflow.checks import check_slices
 from unetflow.errors import InputError
+from unetflow.ngff import create_image, create_labels
 from unetflow.pixels import read_channels
-from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012
+from unetflow.readers import READERS, read_ctc, read_folder, read_generated, read_isbi2012, read_volume
 
 RNG = np.random.default_rng(0)
 
@@ -213,3 +217,57 @@ def test_cells_touch_in_generated_images():
     _, labels = synthetic.cell_images(slices=4, size=128, cells=20, seed=0)
     right = (labels[:, :, 1:] != labels[:, :, :-1]) & (labels[:, :, 1:] > 0) & (labels[:, :, :-1] > 0)
     assert right.sum() > 10
+
+
+STACK, DRAWN = image(5, 8, 9), image(5, 8, 9).astype(np.uint64) * 2**40
+
+
+def hdf5(path):
+    with h5py.File(path / "sample.hdf", "w") as file:
+        file["volumes/raw"], file["volumes/labels/neuron_ids"] = STACK, DRAWN
+    return path / "sample.hdf", {"images": "volumes/raw", "labels": "volumes/labels/neuron_ids", "axes": "zyx"}
+
+
+def ome_zarr(path):
+    """As napari's plugin writes it: labels below the image, which has two channels."""
+    create_image(path / "cells.zarr", (2, *STACK.shape), "uint8", [1, 1, 1], None, channels=["a", "b"])
+    zarr.open_array(path / "cells.zarr/0")[:] = np.stack([0 * STACK, STACK])
+    create_labels(path / "cells.zarr", "cells", STACK.shape, [1, 1, 1], None)
+    zarr.open_array(path / "cells.zarr/labels/cells/0")[:] = DRAWN >> 40
+    return path / "cells.zarr", {"labels": "labels/cells", "channel": 1}
+
+
+def arrays_of_zarr(path):
+    """Without names of axes; the labels lack the one of channels."""
+    group = zarr.open_group(path / "both.zarr", mode="w", zarr_format=2)
+    group.create_array("em", data=STACK[..., None])
+    group.create_array("labels", data=DRAWN)
+    return path / "both.zarr", {"images": "em", "axes": "zyxc"}
+
+
+def files_of_folder(path):
+    write(path / "raw.tif", STACK, metadata={"axes": "ZYX"})
+    write(path / "drawn.tif", (DRAWN >> 40).astype(np.uint8), metadata={"axes": "ZYX"})
+    return path, {"images": "raw.tif", "labels": "drawn.tif"}
+
+
+@pytest.mark.parametrize("kind", [hdf5, ome_zarr, arrays_of_zarr, files_of_folder])
+def test_labelled_volumes_of_any_format(tmp_path, kind):
+    path, options = kind(tmp_path)
+    slices = read_volume(str(path), **options)
+    np.testing.assert_array_equal([one.image for one in slices], STACK)
+    check_slices(slices, "instances", None)
+    drawn = np.array([one.labels for one in slices])
+    assert drawn.dtype == np.int32 and drawn.max() < 256
+    np.testing.assert_array_equal(drawn == 0, DRAWN == 0)
+    pairs = np.unique([drawn.ravel(), (DRAWN >> 40).astype(int).ravel()], axis=1).shape[1]
+    assert pairs == len(np.unique(DRAWN)) == len(np.unique(drawn)), "one number for each id"
+    some = read_volume(str(path), **options, annotated=[1, 4])
+    assert [one.name for one in some if one.labels is not None] == ["001", "004"] and len(some) == 5
+
+
+def test_real_labelled_volume():
+    slices = READERS["volume"](shared("data/fib25-medulla-250"), images="raw.tif", labels="labels.tif")
+    assert slices[0].image.shape == (250, 250) and len({one.group for one in slices}) == 1
+    rows = dict(check_slices(slices, "instances", None))
+    assert rows["slices"].endswith("annotated") and len(slices) == 250

@@ -20,6 +20,7 @@ UNLIKE = 3  # standard deviations of grey values, between slices of one file or 
 SPECK = 0.01  # times the median object's area, below which an annotated object is taken for a slip of the pen
 ROUNDED = 0.01  # share by which the size of a pixel may differ from what a file says
 SAMPLE = 8  # slices in the middle of a volume that are looked at
+LARGEST_ID = 10**6  # of an object: tables with a row for each id are made
 
 
 def check_slices(slices, labels_are, ignore):
@@ -38,6 +39,7 @@ def check_slices(slices, labels_are, ignore):
         if one.labels is not None:
             one.labels = check_labels(one, ignore)
     annotated = [one for one in slices if one.labels is not None]
+    with_small_ids(annotated)
     if not annotated:
         raise InputError("the data set has no labels at all; add some, or list it under volumes for prediction")
     if not any((one.labels > 0).any() for one in annotated):
@@ -67,7 +69,7 @@ def check_image(one):
 
 
 def check_labels(one, ignore):
-    """Labels of one slice as int32[y, x]."""
+    """Labels of one slice as int64[y, x]."""
     labels, name = one.labels, one.name
     for kind, array in (("labels", labels), ("markers", labels if one.markers is None else one.markers)):
         if array.shape != one.shape:
@@ -82,11 +84,20 @@ def check_labels(one, ignore):
         raise InputError(
             f"labels of {name} hold {labels[~unknown].min()}; use 0 for background and 1, 2, ... for objects"
         )
-    if labels.max(initial=0) >= 2**31:
-        raise InputError(f"labels of {name} hold {labels.max()}; renumber the objects 1, 2, ...")
     if unknown.all():
         raise InputError(f"labels of {name} say nothing (all pixels unknown); take the label file out")
-    return np.where(unknown, IGNORE, labels).astype(np.int32)
+    return np.where(unknown, IGNORE, labels)
+
+
+def with_small_ids(annotated):
+    """Make all labels int32, in place: objects are numbered anew, over all slices, if an id is above `LARGEST_ID`."""
+    ids = np.unique(np.concatenate([np.zeros(1, int), *(np.unique(one.labels) for one in annotated)]))
+    objects = ids[ids > 0]
+    for one in annotated:
+        if ids[-1] > LARGEST_ID:
+            drawn = one.labels > 0
+            one.labels[drawn] = 1 + np.searchsorted(objects, one.labels[drawn])
+        one.labels = one.labels.astype(np.int32)
 
 
 def check_instances(annotated):

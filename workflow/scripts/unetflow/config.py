@@ -23,6 +23,7 @@ READER_OPTIONS = {
     "isbi2012": (),
     "ctc": ("margin", "sequences", "silver"),
     "folder": ("images", "labels", "suffix", "axes", "channel"),
+    "volume": ("images", "labels", "axes", "channel", "annotated"),
     "generated": ("kind", "slices", "size", "cells", "seed"),
 }
 
@@ -66,6 +67,11 @@ def check_references(config):
             raise InputError(
                 f"config: datasets/{name}/options has {unfit[0]!r}, which the format {dataset['format']} doesn't take; "
                 f"take it out"
+            )
+        if dataset["format"] == "volume" and isinstance(dataset["options"].get("images"), list):
+            raise InputError(
+                f"config: datasets/{name}/options/images is a list, but the image of a volume is one array; name it, "
+                f"and its channels with the option channel"
             )
         check_channels(f"datasets/{name}/options", "images", *map(dataset["options"].get, ("images", "channel")))
     for name in config["models"]:

@@ -1,14 +1,17 @@
 """Readers by format: from the files of a data set to a list of slices. A new format is one function here."""
 
 import re
+from math import prod
 from pathlib import Path
 
 import numpy as np
+import psutil
 from scipy.ndimage import find_objects
 
 from . import IGNORE
 from .errors import InputError
 from .pixels import read_channels, read_image, read_stack
+from .sources import open_any, open_source
 from .stacks import Slice
 from .synthetic import GENERATORS
 
@@ -145,7 +148,62 @@ def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=
     return [Slice(f"{z:03d}", "generated", *pair) for z, pair in enumerate(zip(images, labels))]
 
 
-READERS = {"isbi2012": read_isbi2012, "ctc": read_ctc, "folder": read_folder, "generated": read_generated}
+def read_volume(folder, images=None, labels="labels", axes=None, channel=None, annotated=None):
+    """A volume with labels of the same size, each slice an image: arrays of one Zarr, N5 or HDF5, or files or stores in
+    one folder.
+
+    images, labels : their names in ``folder``, which may be a store or file; images may be left out where there is one,
+    or one at full resolution. axes, channel : of the image, as `sources.open_source` takes them; the labels' axes are
+    the same without channels, where their file doesn't say them. annotated : numbers of the slices that are, from 0.
+    """
+    image = open_part(folder, "images", images, axes, channel)
+    truth = open_part(folder, "labels", labels, axes, None)
+    if truth.shape != image.shape:
+        raise InputError(
+            f"{truth.name} has the shape {truth.shape}, but {image.name} {image.shape}; name arrays of one shape with "
+            f"the options images and labels"
+        )
+    if (beyond := max(annotated or [0])) >= image.shape[0]:
+        raise InputError(
+            f"{image.name} has no slice {beyond}, but the option annotated names it; there are {image.shape[0]}, from 0"
+        )
+    stack, drawn = whole(image), whole(truth)
+    known = range(len(stack)) if annotated is None else annotated
+    digits = max(3, len(str(len(stack))))
+    return [
+        Slice(f"{z:0{digits}d}", "volume", pixels, drawn[z] if z in known else None) for z, pixels in enumerate(stack)
+    ]
+
+
+def open_part(folder, option, name, axes, channel):
+    """The `sources.Source` that the ``option`` of a `read_volume` calls ``name``."""
+    inside = name and Path(folder, name).exists()
+    path, array = (Path(folder, name), None) if inside else (folder, name)
+    try:
+        missing = len(axes or "") - len(open_any(str(path), array).array.shape)
+        return open_source(str(path), array, axes.replace("c", "") if axes and missing > 0 else axes, channel)
+    except InputError as error:
+        raise InputError(f"the data set's option {option} ({name or 'left out'}): {error}") from error
+
+
+def whole(source):
+    """All voxels of a `sources.Source`. Raises InputError if there are more than memory holds."""
+    size = prod(source.shape) * source.channels * source.dtype.itemsize
+    if size > psutil.virtual_memory().total:
+        raise InputError(
+            f"{source.name} has {size / 1e9:.3g} GB, more than this machine's memory; cut out what is annotated, and "
+            f"list the whole under volumes"
+        )
+    return source.read((0, 0, 0), source.shape)
+
+
+READERS = {
+    "isbi2012": read_isbi2012,
+    "ctc": read_ctc,
+    "folder": read_folder,
+    "volume": read_volume,
+    "generated": read_generated,
+}
 
 
 def find_file(folder, name, needed=True):
