@@ -344,6 +344,7 @@ def labelled(folder, **options):
 case("Data sets", "image that isn't in the volume")(partial(labelled, images="volumes/raw"))
 case("Data sets", "volume whose labels are of another size")(partial(labelled, labels="small"))
 case("Data sets", "volume that doesn't say its axes")(partial(labelled, axes=None))
+case("Data sets", "no file of the pattern")(partial(labelled, files="*.h5"))
 case("Data sets", "annotated slice beyond the volume")(partial(labelled, annotated=[0, 1]))
 
 

@@ -266,6 +266,17 @@ def test_labelled_volumes_of_any_format(tmp_path, kind):
     assert [one.name for one in some if one.labels is not None] == ["001", "004"] and len(some) == 5
 
 
+def test_several_labelled_volumes_are_groups(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        path, options = hdf5(tmp_path / name)
+        path.rename(tmp_path / f"{name}.h5")
+    slices = read_volume(tmp_path, files="*.h5", **options)
+    assert [one.name for one in slices[4:7]] == ["a/004", "b/000", "b/001"]
+    assert [one.group for one in slices[4:7]] == ["a", "b", "b"]
+    np.testing.assert_array_equal([one.image for one in slices], np.concatenate([STACK, STACK]))
+
+
 def test_real_labelled_volume():
     slices = READERS["volume"](shared("data/fib25-medulla-250"), images="raw.tif", labels="labels.tif")
     assert slices[0].image.shape == (250, 250) and len({one.group for one in slices}) == 1

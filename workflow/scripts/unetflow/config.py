@@ -23,7 +23,7 @@ READER_OPTIONS = {
     "isbi2012": (),
     "ctc": ("margin", "sequences", "silver"),
     "folder": ("images", "labels", "suffix", "axes", "channel"),
-    "volume": ("images", "labels", "axes", "channel", "annotated"),
+    "volume": ("files", "images", "labels", "axes", "channel", "annotated"),
     "generated": ("kind", "slices", "size", "cells", "seed"),
 }
 

@@ -148,14 +148,28 @@ def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=
     return [Slice(f"{z:03d}", "generated", *pair) for z, pair in enumerate(zip(images, labels))]
 
 
-def read_volume(folder, images=None, labels="labels", axes=None, channel=None, annotated=None):
+def read_volume(folder, files=None, images=None, labels="labels", axes=None, channel=None, annotated=None):
     """A volume with labels of the same size, each slice an image: arrays of one Zarr, N5 or HDF5, or files or stores in
-    one folder.
+    one folder. Of several volumes each is a group.
 
-    images, labels : their names in ``folder``, which may be a store or file; images may be left out where there is one,
-    or one at full resolution. axes, channel : of the image, as `sources.open_source` takes them; the labels' axes are
-    the same without channels, where their file doesn't say them. annotated : numbers of the slices that are, from 0.
+    files : pattern of the stores or files in ``folder``, as in "*.h5", where there are several volumes; by default
+    ``folder`` is one, or holds one. images, labels : their names in it; images may be left out where there is one, or
+    one at full resolution. axes, channel : of the image, as `sources.open_source` takes them; the labels' axes are the
+    same without channels, where their file doesn't say them. annotated : numbers of the slices that are, from 0.
     """
+    volumes = {"volume": folder} if files is None else {path.stem: path for path in sorted(Path(folder).glob(files))}
+    if not volumes:
+        raise InputError(f"{folder} holds nothing called {files}; correct the data set's option files, or its path")
+    slices = []
+    for group, path in volumes.items():
+        pairs = labelled_slices(path, images, labels, axes, channel, annotated)
+        digits, before = max(3, len(str(len(pairs)))), f"{group}/" if files else ""
+        slices += [Slice(f"{before}{z:0{digits}d}", group, *pair) for z, pair in enumerate(pairs)]
+    return slices
+
+
+def labelled_slices(folder, images, labels, axes, channel, annotated):
+    """(image, labels or None) of each slice of one volume; arguments as for `read_volume`."""
     image = open_part(folder, "images", images, axes, channel)
     truth = open_part(folder, "labels", labels, axes, None)
     if truth.shape != image.shape:
@@ -169,10 +183,7 @@ def read_volume(folder, images=None, labels="labels", axes=None, channel=None, a
         )
     stack, drawn = whole(image), whole(truth)
     known = range(len(stack)) if annotated is None else annotated
-    digits = max(3, len(str(len(stack))))
-    return [
-        Slice(f"{z:0{digits}d}", "volume", pixels, drawn[z] if z in known else None) for z, pixels in enumerate(stack)
-    ]
+    return [(stack[z], drawn[z] if z in known else None) for z in range(len(stack))]
 
 
 def open_part(folder, option, name, axes, channel):
