@@ -157,13 +157,14 @@ def read_volume(folder, files=None, images=None, labels="labels", axes=None, cha
     one at full resolution. axes, channel : of the image, as `sources.open_source` takes them; the labels' axes are the
     same without channels, where their file doesn't say them. annotated : numbers of the slices that are, from 0.
     """
-    volumes = {"volume": folder} if files is None else {path.stem: path for path in sorted(Path(folder).glob(files))}
-    if not volumes:
+    paths = [folder] if files is None else sorted(Path(folder).glob(files))
+    if not paths:
         raise InputError(f"{folder} holds nothing called {files}; correct the data set's option files, or its path")
     slices = []
-    for group, path in volumes.items():
+    for path in paths:
         pairs = labelled_slices(path, images, labels, axes, channel, annotated)
-        digits, before = max(3, len(str(len(pairs)))), f"{group}/" if files else ""
+        group, before = (path.stem, f"{path.stem}/") if files else ("volume", "")
+        digits = max(3, len(str(len(pairs))))
         slices += [Slice(f"{before}{z:0{digits}d}", group, *pair) for z, pair in enumerate(pairs)]
     return slices
 
