@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def merged(one, other):
     return result
 
 
+SHOWN = re.compile(r"^```yaml\n(.*?)^```$", re.M | re.S)
 STUDIES = sorted(file.stem for file in (ROOT / "config").glob("*.yaml"))
 
 
@@ -50,6 +52,13 @@ def test_the_configurations_here_are_valid(files):
     assert complete["datasets"]["isbi2012"]["path"] is None
     assert complete["training"]["paper"]["momentum"] == 0.99
     assert complete["runs"][0]["seeds"][0] == 0
+
+
+def test_configurations_that_the_tutorial_shows_are_valid():
+    files = SHOWN.findall((ROOT / "docs/tutorial.md").read_text())
+    assert len(files) == 2
+    for text in files:
+        checked(merged(CONFIG, yaml.safe_load(text)), SCHEMA)
 
 
 def test_a_preset_comes_after_what_it_rests_on():
