@@ -54,7 +54,10 @@ def test_the_configurations_here_are_valid(files):
     assert complete["runs"][0]["seeds"][0] == 0
 
 
-def test_configurations_that_the_tutorial_shows_are_valid():
+def test_configurations_that_the_tutorial_shows_are_valid(tmp_path, monkeypatch):
+    (tmp_path / "my_cells/images").mkdir(parents=True)
+    (tmp_path / "my_cells/images/a.tif").touch()
+    monkeypatch.chdir(tmp_path)
     files = SHOWN.findall((ROOT / "docs/tutorial.md").read_text())
     assert len(files) == 2
     for text in files:
