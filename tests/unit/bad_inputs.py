@@ -133,6 +133,13 @@ MISTAKES = {  # title: (path in the configuration, value)
     "unknown option of a data set": ("datasets/isbi2012/options", {"sufix": "_mask"}),
     "option of another format": ("datasets/isbi2012/options", {"suffix": "_mask"}),
     "unknown network": ("models/small/network", "unett"),
+    "several images of a labelled volume": (
+        "datasets/mine",
+        {
+            **{"format": "volume", "path": "a.h5", "options": {"images": ["a", "b"]}, "voxel_size": [1, 1, 1]},
+            **{"split": {"method": "slabs"}, "segmentation": "cells", "metrics": "cells"},
+        },
+    ),
     "unknown option of a network": ("models/small/options", {"widht": 8}),
     "unknown window": ("models/small", SMALL | {"network": "sliding_window", "options": {"window": 64}}),
     "unknown metric": ("metrics/em", ["rand_eror"]),

@@ -1,6 +1,7 @@
 """Readers: generated files, and the real data where they are at hand."""
 
 from itertools import permutations
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -9,12 +10,12 @@ import tifffile
 import zarr
 from conftest import shared
 from skimage.io import imsave
-from unetflow import IGNORE, synthetic
+from unetflow import IGNORE, pixels, synthetic
 from unetflow.checks import check_slices
 from unetflow.errors import InputError
 from unetflow.ngff import create_image, create_labels
 from unetflow.pixels import read_channels
-from unetflow.readers import READERS, read_ctc, read_folder, read_generated, read_isbi2012, read_volume
+from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012, read_volume
 
 RNG = np.random.default_rng(0)
 
@@ -275,10 +276,20 @@ def test_several_labelled_volumes_are_groups(tmp_path):
     assert [one.name for one in slices[4:7]] == ["a/004", "b/000", "b/001"]
     assert [one.group for one in slices[4:7]] == ["a", "b", "b"]
     np.testing.assert_array_equal([one.image for one in slices], np.concatenate([STACK, STACK]))
+    (tmp_path / "a.hdf5").hardlink_to(tmp_path / "a.h5")
+    with pytest.raises(InputError, match="two slices are called 'a/000'"):
+        check_slices(read_volume(tmp_path, files="*.h*5", **options), "instances", None)
+
+
+def test_a_labelled_volume_larger_than_memory_is_not_read(tmp_path, monkeypatch):
+    path, options = hdf5(tmp_path)
+    monkeypatch.setattr(pixels.psutil, "virtual_memory", lambda: SimpleNamespace(total=STACK.nbytes - 1))
+    with pytest.raises(InputError, match=r"volumes/raw says that it holds .* more than this machine's memory"):
+        read_volume(path, **options)
 
 
 def test_real_labelled_volume():
-    slices = READERS["volume"](shared("data/fib25-medulla-250"), images="raw.tif", labels="labels.tif")
+    slices = read_volume(shared("data/fib25-medulla-250"), images="raw.tif", labels="labels.tif")
     assert slices[0].image.shape == (250, 250) and len({one.group for one in slices}) == 1
     rows = dict(check_slices(slices, "instances", None))
     assert rows["slices"].endswith("annotated") and len(slices) == 250

@@ -81,15 +81,19 @@ def read_array(path):
             return array, PNG_AXES[: array.ndim]
         file, series = image_in(path)
         with file:
-            claimed = prod(series.shape) * series.dtype.itemsize
-            if claimed <= psutil.virtual_memory().total:
-                return series.asarray(), axes_of(series)
+            check_size(path, prod(series.shape) * series.dtype.itemsize)
+            return series.asarray(), axes_of(series)
     except InputError:
         raise
     except Exception as error:  # whatever the decoders raise, the user's remedy is the same
         said = first_line(error)
         raise InputError(f"{path} can't be read as an image ({said}); export it again as TIFF or PNG") from error
-    raise InputError(
-        f"{path} says that it holds {claimed / 1e9:.3g} GB, more than this machine's memory; list it under volumes, "
-        f"which are read in parts, or export it again if it is not so large"
-    )
+
+
+def check_size(name, size):
+    """Raise InputError if ``size`` bytes, which ``name`` says that it holds, are more than the machine's memory."""
+    if size > psutil.virtual_memory().total:
+        raise InputError(
+            f"{name} says that it holds {size / 1e9:.3g} GB, more than this machine's memory; list it under volumes, "
+            f"which are read in parts, or export it again if it is not so large"
+        )

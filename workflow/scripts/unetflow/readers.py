@@ -5,12 +5,11 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import psutil
 from scipy.ndimage import find_objects
 
 from . import IGNORE
 from .errors import InputError
-from .pixels import read_channels, read_image, read_stack
+from .pixels import check_size, read_channels, read_image, read_stack
 from .sources import open_any, open_source
 from .stacks import Slice
 from .synthetic import GENERATORS
@@ -200,12 +199,7 @@ def open_part(folder, option, name, axes, channel):
 
 def whole(source):
     """All voxels of a `sources.Source`. Raises InputError if there are more than memory holds."""
-    size = prod(source.shape) * source.channels * source.dtype.itemsize
-    if size > psutil.virtual_memory().total:
-        raise InputError(
-            f"{source.name} has {size / 1e9:.3g} GB, more than this machine's memory; cut out what is annotated, and "
-            f"list the whole under volumes"
-        )
+    check_size(source.name, prod(source.shape) * source.channels * source.dtype.itemsize)
     return source.read((0, 0, 0), source.shape)
 
 
