@@ -351,6 +351,22 @@ def test_an_interrupted_slab_goes_on_with_what_is_whole(model, tmp_path, power_c
     np.testing.assert_array_equal(zarr.open_group(slab, mode="r")["0"][:], expected)
 
 
+def test_blocks_of_another_model_are_not_kept(tmp_path, power_cuts):
+    """A job is interrupted, and begun anew with other weights in the same file."""
+    mine, slab = tmp_path / "mine.safetensors", tmp_path / "slab.zarr"
+    entry, _ = volume(tmp_path, (4, 30, 50))
+    predicted(tmp_path, entry, saved(mine, ARCHITECTURE), OPTIONS)
+    arguments = (Inputs(entry, tmp_path / "plan.json", mine), slab, "1-of-1", OPTIONS, "cpu", PLENTY, "key")
+    power_cuts(every=5)
+    with pytest.raises(OSError, match="power cut"):
+        predict_slab(*arguments)
+    saved(mine, ARCHITECTURE)
+    again_and_again(lambda: predict_slab(*arguments), slab)
+    power_cuts(every=10**6)
+    expected = zarr.open_group(predicted(tmp_path, entry, mine, OPTIONS), mode="r")["0"][:]
+    np.testing.assert_array_equal(zarr.open_group(slab, mode="r")["0"][:], expected)
+
+
 @pytest.mark.parametrize(
     "options", [{"fill_holes": True}, {"threshold": 0.45, "seed_threshold": 0.5}], ids=["components", "flooded"]
 )
