@@ -1,7 +1,4 @@
-import ast
 import re
-from functools import cache
-from modulefinder import ModuleFinder
 from types import SimpleNamespace
 
 import yaml
@@ -11,13 +8,14 @@ from unetflow.config import checked, listed, made_here_or_remote
 from unetflow.files import fingerprint, known_content
 from unetflow.found import check as check_found
 from unetflow.identity import identity
+from unetflow.imports import files_behind, meaning
 from unetflow.names import model_name, recipe_of, seed_of
 from unetflow.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of
 from unetflow.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:
     try:
-        SCHEMA = yaml.safe_load(file)
+        SCHEMA = yaml.load(file, yaml.CSafeLoader)
         config.update(checked(config, SCHEMA))
         for found in Path("results").glob("*/*/auto.yaml"):
             check_found(found, SCHEMA)
@@ -43,13 +41,4 @@ wildcard_constraints:
 
 def code(script):
     """Hash of a script and of all it imports from here: an edit reruns its users, a comment or a touch nothing."""
-    finder = ModuleFinder(path=[str(SCRIPTS)])
-    finder.run_script(str(SCRIPTS / script))
-    files = sorted(m.__file__ for m in finder.modules.values() if m.__file__)
-    return fingerprint([meaning(file) for file in files])
-
-
-@cache
-def meaning(file):
-    """What a Python file says, without its comments and layout."""
-    return ast.dump(ast.parse(Path(file).read_text()))
+    return fingerprint([meaning(file) for file in files_behind(script)])

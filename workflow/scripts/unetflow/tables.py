@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # Student's distribution; scipy.stats takes a second to import
 
 from . import jobs
 from .names import recipe_of
@@ -40,9 +40,9 @@ def paired(reference, other):
     n, mean = len(differences), differences.mean() if len(differences) else np.nan
     sd = differences.std(ddof=1) if n > 1 else np.nan
     error = sd / np.sqrt(n) if n else np.nan
-    reach = error * stats.t.ppf((1 + LEVEL) / 2, n - 1) if n > 1 else np.nan
+    reach = error * stdtrit(n - 1, (1 + LEVEL) / 2) if n > 1 else np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
-        effect, p = np.divide(mean, sd), 2 * stats.t.sf(abs(np.divide(mean, error)), n - 1) if n > 1 else np.nan
+        effect, p = np.divide(mean, sd), 2 * stdtr(n - 1, -abs(np.divide(mean, error))) if n > 1 else np.nan
     return {"n": n, "difference": mean, "low": mean - reach, "high": mean + reach, "effect": effect, "p": p}
 
 
