@@ -1,6 +1,9 @@
 """Training: the loss, the schedule, learning at all, and going on after an interruption to the same bytes."""
 
 import math
+import platform
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -8,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from unetflow import IGNORE, batches, checkpoints, fit, models, synthetic
 from unetflow.batches import largest_valid
 from unetflow.fit import Recipe, Training, learning_rate
@@ -345,3 +349,29 @@ def test_largest_valid_input():
     network = models.build("unet", width=1, depth=4)
     assert largest_valid(network, (572, 587)) == (572, 572)
     assert largest_valid(network, (588, 190)) == (588, 188)
+
+
+FAULTS = """
+import resource, sys, torch
+sys.path.insert(0, "workflow/scripts")
+from unetflow import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        torch.ones(10**7)  # 40 MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+torch.ones(1)
+before = faults()
+memory.keep_what_is_freed()
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="NOT TESTED: needs glibc")
+def test_memory_of_a_step_serves_the_next_one():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, cwd=ROOT)
+    before, after = map(int, done.stdout.split())
+    assert before > 4 * 10**7 * 4 / 2**21 and after < before / 10  # pages of at most 2 MB

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import checkpoints
+from . import checkpoints, memory
 from .batches import Batches
 from .engines import PRECISIONS, memory_format, usable
 from .errors import InputError
@@ -90,6 +90,8 @@ class Training:
         checkpoint : path of the file from which to go on, if it exists, and into which to save.
         report : called with (step, loss) after every step and with (step, row) after every validation.
         """
+        if self.device == "cpu":
+            memory.keep_what_is_freed()
         self.load(checkpoint)
         batches, worked = self.batches(samples), 0.0
         with checkpoints.Saver(checkpoint) as save:
