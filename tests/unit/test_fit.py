@@ -353,8 +353,8 @@ def test_largest_valid_input():
 
 FAULTS = """
 import resource, sys, torch
-sys.path.insert(0, "workflow/scripts")
-from unetflow import memory
+sys.path[:0] = ["workflow/scripts", "tests", "tests/unit"]
+from test_fit import RECIPE, trained
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -364,14 +364,15 @@ def faults():
 
 torch.ones(1)
 before = faults()
-memory.keep_what_is_freed()
+trained(RECIPE, sys.argv[1])
 faults()
 print(before, faults())
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="NOT TESTED: needs glibc")
-def test_memory_of_a_step_serves_the_next_one():
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, cwd=ROOT)
+def test_memory_of_a_step_serves_the_next_one(tmp_path):
+    command = [sys.executable, "-c", FAULTS, str(tmp_path / "checkpoint.safetensors")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     before, after = map(int, done.stdout.split())
     assert before > 4 * 10**7 * 4 / 2**21 and after < before / 10  # pages of at most 2 MB

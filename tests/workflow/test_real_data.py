@@ -18,7 +18,7 @@ SMALL = {
             "prediction": "tiny",
         }
     },
-    # A few of the ways to cut objects: trying all of them is half the time of a run.
+    # A few of the ways to cut objects: trying all of them is nearly half the time of a run.
     "segmentation": {"chosen": {"choose": {"among": {"neck": [None], "threshold": [0.5, 0.7], "grow": [0]}}}},
     "report": {"table1": ["isbi2012"]},
 }

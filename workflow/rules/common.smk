@@ -15,7 +15,7 @@ from unetflow.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:
     try:
-        SCHEMA = yaml.load(file, yaml.CSafeLoader)
+        SCHEMA = yaml.safe_load(file)
         config.update(checked(config, SCHEMA))
         for found in Path("results").glob("*/*/auto.yaml"):
             check_found(found, SCHEMA)

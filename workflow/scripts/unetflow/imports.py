@@ -28,10 +28,10 @@ def imported(file):
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = (*above, *(node.module.split(".") if node.module else ()))
             names |= {(*module, alias.name) for alias in node.names}  # an attribute is no file, and ends at its module
-    return {path for name in names for path in files_of(name)}
+    return {path for name in names for path in run_by(name)}
 
 
-def files_of(name):
+def run_by(name):
     """Our files that importing a dotted ``name`` (tuple of str) runs; none for somebody else's."""
     places = [HERE.joinpath(*name[:length]) for length in range(1, len(name) + 1)]
     candidates = [path for place in places for path in (place / "__init__.py", place.with_suffix(".py"))]
