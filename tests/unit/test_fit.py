@@ -67,7 +67,8 @@ def trained(recipe, checkpoint, stop_after=None, validate=lambda network: {}):
 
 
 def state_bytes(run):
-    return {name: tensor.numpy().tobytes() for name, tensor in (*run.model.state_dict().items(), *run.average.items())}
+    parts = {"model": run.model.state_dict(), "average": run.average, "best": run.best}
+    return {(part, name): tensor.numpy().tobytes() for part in parts for name, tensor in parts[part].items()}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -80,6 +81,17 @@ def test_resumed_training_ends_with_the_same_bytes(tmp_path, optimizer, stop_aft
     assert resumed.step == straight.step == recipe.steps
     assert state_bytes(resumed) == state_bytes(straight)
     assert resumed.history == straight.history
+
+
+def test_a_resumed_optimiser_has_its_moments_laid_out_as_the_weights(tmp_path, monkeypatch):
+    """As fused kernels on a GPU ask for."""
+    monkeypatch.setattr(fit, "memory_format", lambda precision, device: torch.channels_last)
+    trained(RECIPE, tmp_path / "c", stop_after=6)
+    run = Training(small(), RECIPE, seed=3, device="cpu")
+    run.load(tmp_path / "c")
+    pairs = [(p, state[key]) for p, state in run.optimizer.state.items() for key in ("exp_avg", "exp_avg_sq")]
+    assert pairs and all(moment.stride() == parameter.stride() for parameter, moment in pairs)
+    assert any(not parameter.is_contiguous() for parameter, _ in pairs)
 
 
 def test_a_checkpoint_is_of_its_step_and_the_next_one_comes_after_a_rest(tmp_path, monkeypatch):

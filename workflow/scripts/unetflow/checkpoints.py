@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -77,4 +78,11 @@ def load(path, optimizer, device):
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, moments in optimizer.state.items():
+        moments |= {key: laid_out_as(parameter, value) for key, value in moments.items()}
     return weights, notes
+
+
+def laid_out_as(parameter, moment):
+    """``moment`` with its channels first or last in memory as those of ``parameter``, which fused optimisers ask for."""
+    return torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else moment

@@ -75,7 +75,7 @@ class Training:
         alone_on_gpu = device == "cuda" and self.team.size == 1
         self.recorded = Recorded(self.learn, torch.device(device)) if alone_on_gpu else None
         self.average = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        self.best = dict(self.average)
+        self.best = dict(self.average)  # the same tensors, until there is a validation: the last weights are the best
         self.pair_up()
         self.step, self.fixed = 0, None
         self.history = []
@@ -207,8 +207,7 @@ class Training:
         }
         self.losses = []
         row |= validate(self.averaged())
-        earlier = [r["validation_loss"] for r in self.history if "validation_loss" in r]
-        if "validation_loss" in row and row["validation_loss"] < min(earlier, default=math.inf):
+        if row.get("validation_loss", math.inf) < min(validation_losses(self.history), default=math.inf):
             self.best = {name: tensor.clone() for name, tensor in self.average.items()}
         self.history.append(row)
         report(self.step, row)
@@ -230,9 +229,15 @@ class Training:
             return
         weights, notes = checkpoints.load(path, self.optimizer, self.device)
         self.model.load_state_dict(weights["model"])
-        self.average, self.best = weights["average"], weights["best"]
-        self.pair_up()
+        for name, tensor in self.average.items():
+            tensor.copy_(weights["average"][name])
         self.step, self.history, self.losses = (notes[key] for key in ("step", "history", "losses"))
+        if validation_losses(self.history):
+            self.best = weights["best"]
+
+
+def validation_losses(history):
+    return [row["validation_loss"] for row in history if "validation_loss" in row]
 
 
 def take_part(network, recipe, seed, device, samples, checkpoint):
