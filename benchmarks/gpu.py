@@ -190,7 +190,7 @@ def peer_rows(image, model):
     """(name, value, unit) of what users would pick instead, for one slice."""
     model, pixels = model.cuda().eval(), image.size / 1e6
     padded = prediction.padded_like(model, NETWORK)
-    peers = {"naive 572 -> 388 loop, float32": partial(prediction.naive, model, image)}
+    peers = {"naive 572 -> 388 loop, float32 with TF32, as PyTorch has it": partial(prediction.naive, model, image)}
     if find_spec("monai"):
         for dtype in (torch.float32, torch.bfloat16):
             name = f"MONAI sliding_window_inference, 512, 0.25, gaussian, 4 windows at once, {dtype}"
