@@ -151,16 +151,19 @@ def objects_figure(objects):
 
 
 def cost_figure(rows, device):
-    """Metrics against training time: a panel per metric, a colour per recipe.
+    """Metrics against training time, by its logarithm where it differs more than tenfold: a panel per metric, a colour
+    per recipe.
 
     rows : frame with recipe, metric, value, minutes. device : "CPU" or "GPU", on which training ran.
     """
     metrics = list(dict.fromkeys(rows["metric"]))
+    shortest, longest = rows["minutes"].min(), rows["minutes"].max()
+    time_axis = {"xscale": "log"} if longest > 10 * shortest else {"xlim": (0, 1.05 * longest)}
     figure, axes = plt.subplots(1, len(metrics), figsize=(2.6 * len(metrics), 3), squeeze=False, layout="constrained")
     for axis, metric in zip(axes[0], metrics):
         for recipe, dots in rows[rows["metric"] == metric].groupby("recipe", sort=False):
             axis.plot(dots["minutes"], dots["value"], "o", markersize=4, alpha=0.8, label=recipe)
-        axis.set(title=metric, xlim=(0, 1.05 * rows["minutes"].max()), xlabel=f"minutes of training, {device}")
+        axis.set(title=metric, xlabel=f"minutes of training, {device}", **time_axis)
     axes[0, 0].legend(frameon=False, fontsize=7)
     return figure
 
