@@ -6,6 +6,7 @@ compared with where it is installed.
 """
 
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -153,10 +154,12 @@ def training_rows(peak):
 
 
 def prediction_rows(peak):
-    """(name, value, unit) of predicting a stack of SLICES x SIZE x SIZE pixels."""
+    """(name, value, unit) of predicting a stack of SLICES x SIZE x SIZE pixels, and of others' ways for a slice of it."""
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
     pixels = image.size / 1e6
+    yield from peer_rows(image[0], network())
     with tempfile.TemporaryDirectory() as folder:
+        yield "disk, a gigabyte written and brought there", disk_rate(Path(folder)), "MB/s"
         volume = prediction.planned(Path(folder), image, network(), NETWORK)
         plan = json.loads(volume.plan.read_text())
         shape = memory.window_shape(network(), plan["tile"])
@@ -174,7 +177,16 @@ def prediction_rows(peak):
             took = job_seconds(volume, volume.job("torch", "bfloat16", "cuda", store=store))
             yield f"predict job, {store}, {writers} writers", pixels / took, "million pixels/s"
             yield f"predict job, {store}, {writers} writers", alone / took, "of the bare network"
-    yield from peer_rows(image[0], network())
+
+
+def disk_rate(folder):
+    """MB/s of one file written to the end: what a job's blocks may have to wait for."""
+    content = np.random.default_rng(0).bytes(10**9)
+    began = time.perf_counter()
+    with open(folder / "gigabyte", "wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    return 1000 / (time.perf_counter() - began)
 
 
 def job_seconds(volume, job):
