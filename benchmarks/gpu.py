@@ -154,7 +154,7 @@ def training_rows(peak):
 
 
 def prediction_rows(peak):
-    """(name, value, unit) of predicting a stack of SLICES x SIZE x SIZE pixels, and of others' ways for a slice of it."""
+    """(name, value, unit) of predicting a stack of SLICES x SIZE x SIZE pixels, and a slice as others do."""
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
     pixels = image.size / 1e6
     yield from peer_rows(image[0], network())

@@ -84,5 +84,5 @@ def load(path, optimizer, device):
 
 
 def laid_out_as(parameter, moment):
-    """``moment`` with its channels first or last in memory as those of ``parameter``, which fused optimisers ask for."""
+    """``moment`` with its channels first or last in memory as those of ``parameter``: fused optimisers ask for it."""
     return torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else moment
