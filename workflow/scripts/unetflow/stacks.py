@@ -162,7 +162,7 @@ def write_chunk(path, samples, draws):
     group = ngff.create_plain(path, **{name: (shapes[name], dtypes[name]) for name in PARTS})
     group.attrs["draws"] = list(draws)
     for name, arrays in zip(PARTS, zip(*samples)):
-        stack = np.stack(arrays).astype(group[name].dtype)
+        stack = np.stack(arrays, dtype=dtypes[name], casting="same_kind")
         ngff.open_quickly(Path(path, name)).write(stack).result()
 
 
