@@ -60,7 +60,8 @@ def _nearest_in_columns(cells, reach, keys):
     below = above[0].copy(), above[1].copy()
     for y in range(height):
         _one_further(*above, cells[y], keys)
-        nearest[y, inside], second[y, inside] = above
+        _copy(nearest[y, inside], above[0])
+        _copy(second[y, inside], above[1])
     for y in range(height - 1, -1, -1):
         _one_further(*below, cells[y], keys)
         _merge(nearest[y, inside], second[y, inside], *below, keys.one - keys.one, keys)
@@ -79,7 +80,7 @@ def _combine_columns(cells, nearest, second, steps, keys):
         for start in range(0, width, SEGMENT):
             stop = min(width, start + SEGMENT)
             found = first_of_all[y, start:stop], second_of_all[y, start:stop]
-            found[0][:] = nearest[y, reach + start : reach + stop]
+            _copy(found[0], nearest[y, reach + start : reach + stop])
             _of_background(found[1], second[y, reach + start : reach + stop], cells[y, start:stop], keys)
             for dx in range(1, reach + 1):
                 if steps[dx] >= _largest(found[1]):
@@ -87,8 +88,8 @@ def _combine_columns(cells, nearest, second, steps, keys):
                 for shift in (reach - dx, reach + dx):
                     columns = slice(start + shift, stop + shift)
                     _merge(*found, nearest[y, columns], second[y, columns], steps[dx], keys)
-            found[0][:] >>= keys.shift
-            found[1][:] >>= keys.shift
+            _to_distances(found[0], keys)
+            _to_distances(found[1], keys)
     return first_of_all, second_of_all
 
 
@@ -127,10 +128,24 @@ def _two_of_three(nearest, second, key, label):
 
 
 @njit(cache=True)
+def _copy(found, row):
+    """``found[:] = row``, without Numba's check of lengths: its message takes longer to compile than all else here."""
+    for x in range(len(row)):
+        found[x] = row[x]
+
+
+@njit(cache=True)
 def _of_background(found, second, cells, keys):
     """Copy the keys ``second`` to ``found``, but 0 on cells, where nothing is looked for."""
     for x in range(len(found)):
         found[x] = second[x] if cells[x] == keys.none else found.dtype.type(0)
+
+
+@njit(cache=True)
+def _to_distances(row, keys):
+    """Keys to what stands in their high bits."""
+    for x in range(len(row)):
+        row[x] >>= keys.shift
 
 
 @njit(cache=True)

@@ -40,7 +40,7 @@ def mismatch_kinds(warped, mismatches, radius):
 
     A white pixel between two regions splits if blackening it cuts its object within ``radius`` (local window).
     """
-    y, x = np.nonzero(mismatches)
+    y, x = map(np.ascontiguousarray, np.nonzero(mismatches))  # of one layout, which is compiled once
     objects = components(warped)[0]
     if radius > min(warped.shape):
         radius = max(warped.shape)
@@ -80,23 +80,23 @@ SIMPLE = _simple_table()
 
 @njit(cache=True)
 def _flip_simple_points(image, y, x, simple):
-    """Flip simple points of uint8[y, x] among the candidates, in their order, until a pass changes nothing."""
-    waiting = np.arange(len(y))
+    """Flip simple points of uint8[y, x] among the candidates, in their order, until a pass changes nothing. Those that
+    are left stand at the beginning of ``y`` and ``x`` then."""
+    waiting = len(y)
     while True:
         left = 0
-        for i in range(len(waiting)):
-            k = waiting[i]
+        for k in range(waiting):
             code = 0
             for bit in range(8):
                 code |= image[y[k] + CIRCLE[bit, 0], x[k] + CIRCLE[bit, 1]] << bit
             if simple[code]:
                 image[y[k], x[k]] ^= 1
             else:
-                waiting[left] = k
+                y[left], x[left] = y[k], x[k]
                 left += 1
-        if left == len(waiting):
+        if left == waiting:
             return
-        waiting = waiting[:left]
+        waiting = left
 
 
 @njit(cache=True)
