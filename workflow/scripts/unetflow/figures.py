@@ -159,12 +159,13 @@ def cost_figure(rows, device):
     metrics = list(dict.fromkeys(rows["metric"]))
     shortest, longest = rows["minutes"].min(), rows["minutes"].max()
     time_axis = {"xscale": "log"} if longest > 10 * shortest else {"xlim": (0, 1.05 * longest)}
-    figure, axes = plt.subplots(1, len(metrics), figsize=(2.6 * len(metrics), 3), squeeze=False, layout="constrained")
+    size = (2.6 * len(metrics) + 1.5, 3)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
     for axis, metric in zip(axes[0], metrics):
         for recipe, dots in rows[rows["metric"] == metric].groupby("recipe", sort=False):
             axis.plot(dots["minutes"], dots["value"], "o", markersize=4, alpha=0.8, label=recipe)
         axis.set(title=metric, xlabel=f"minutes of training, {device}", **time_axis)
-    axes[0, 0].legend(frameon=False, fontsize=7)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     return figure
 
 
