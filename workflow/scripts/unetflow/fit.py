@@ -237,6 +237,7 @@ class Training:
 
 
 def validation_losses(history):
+    """Those of the rows that have one."""
     return [row["validation_loss"] for row in history if "validation_loss" in row]
 
 
