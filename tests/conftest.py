@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ CHROMIUM = "/usr/bin/chromium"
 SHARED = Path(os.environ.get("UNETFLOW_SHARED", ROOT.parent / "shared"))
 # Two tests at a time keep both cores busy: threads that spin while they wait for each other would triple a step's time.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# What a shell starts in the background ignores Ctrl-C, and so would all that tests start and send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 COPIED = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "config", "resources/paper", "tests/config.yaml")
 
 
