@@ -1,5 +1,7 @@
 """Networks by name: the U-Net and the methods that its paper compares it with."""
 
+import torch
+
 from .ensemble import Ensemble
 from .fcn import FCN8s, FCN16s, FCN32s
 from .hypercolumn import Hypercolumn
@@ -28,3 +30,9 @@ def build(name, in_channels=1, classes=2, **options):
     if name not in MODELS:
         raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
     return MODELS[name](in_channels=in_channels, classes=classes, **options)
+
+
+def outline(name, **options):
+    """What `build` makes, but for the data of its weights, which take time to draw and memory: on the meta device."""
+    with torch.device("meta"):
+        return build(name, **options)
