@@ -5,7 +5,7 @@ import json
 from unetflow import files, jobs, memory
 from unetflow.checks import sizes_in_words
 from unetflow.found import architecture_found
-from unetflow.models import outline
+from unetflow.models import build
 from unetflow.plan import in_words, lay_out
 from unetflow.sources import open_with_truth
 
@@ -17,7 +17,7 @@ def plan_volume(volume, truth, architecture, options, plan, room):
     don't matter. options : the `prediction` entry. room : bytes that a job may use.
     """
     source = open_with_truth(volume, truth)
-    planned = lay_out(source, outline(**architecture), options, room)
+    planned = lay_out(source, build(**architecture), options, room)
     for line in [*in_words(source.name, planned), *(f"images {text}" for text in sizes_in_words(source))]:
         jobs.log.info(line)
     files.write_atomically(plan, json.dumps(planned, indent=2) + "\n")
