@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unetflow import files, jobs, methods
 from unetflow.found import followed
-from unetflow.models import outline
+from unetflow.models import blueprint
 from unetflow.names import recipe_of
 from unetflow.pages import page
 from unetflow.recipes import completed_recipe, is_auto
@@ -64,7 +64,7 @@ def sentences(name, descriptions, config, found):
     augmentation = config["augmentations"][recipe["augmentation"]]
     weights = followed(config["weights"][augmentation["weights"]], found, "weights")
     yield methods.samples(followed(augmentation, found, "augmentation"), weights)
-    parameters = sum(weights.numel() for weights in outline(**member["architecture"]).parameters())
+    parameters = sum(weights.numel() for weights in blueprint(**member["architecture"]).parameters())
     yield methods.training(member, parameters, seeds)
     if recipe["ensemble"]:
         yield methods.averaged(recipe["ensemble"])

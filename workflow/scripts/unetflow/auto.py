@@ -11,7 +11,7 @@ from skimage.segmentation import find_boundaries
 
 from . import IGNORE, geometry, memory
 from .errors import InputError
-from .models import outline
+from .models import blueprint
 from .recipes import DEPTHS
 
 WIDTHS = {"cpu": (16, 8, 4), "cuda": (64, 48, 32, 16, 8, 4)}  # the widest whose training fits the memory is taken
@@ -120,7 +120,7 @@ def weights(found):
 def width(depth, output, batch, device, room):
     """Channels of the first level: the most whose training fits ``room`` bytes."""
     for channels in WIDTHS[device]:
-        network = outline("unet", depth=depth, width=channels, norm="batch")
+        network = blueprint("unet", depth=depth, width=channels, norm="batch")
         side = network.geometry.valid_size(output + 2 * network.context)
         needed = memory.training_bytes(network, batch, (side, side))
         if needed <= room:

@@ -11,7 +11,7 @@ from safetensors.torch import save as to_bytes
 
 from . import packages
 from .errors import InputError, first_line
-from .models import outline
+from .models import blueprint
 
 
 def save(path, weights, description):
@@ -33,7 +33,7 @@ def load(path, device="cpu"):
     if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
         raise InputError(f"{path} does not hold the weights that its description names; train or fetch it again")
     try:
-        model = outline(**description["architecture"])
+        model = blueprint(**description["architecture"])
     except (TypeError, ValueError) as error:
         raise InputError(f"{path} is of a network that can't be built ({error}); use the version it is of") from error
     try:

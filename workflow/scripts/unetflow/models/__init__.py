@@ -32,7 +32,7 @@ def build(name, in_channels=1, classes=2, **options):
     return MODELS[name](in_channels=in_channels, classes=classes, **options)
 
 
-def outline(name, **options):
+def blueprint(name, **options):
     """What `build` makes, but for the data of its weights, which take time to draw and memory: on the meta device."""
     with torch.device("meta"):
         return build(name, **options)
