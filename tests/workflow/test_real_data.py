@@ -7,7 +7,7 @@ from conftest import Pipeline, shared
 
 SMALL = {
     "augmentations": {"tiny": {"weights": "paper", "samples": 4, "samples_per_chunk": 4, "input": 188}},
-    "training": {"tiny": {"steps": 30, "optimizer": "adamw", "learning_rate": 0.01, "validate_every": 15}},
+    "training": {"tiny": {"steps": 100, "optimizer": "adamw", "learning_rate": 0.01, "validate_every": 50}},
     "prediction": {"tiny": {"symmetries": ["0"]}},
     "models": {
         "tiny": {
@@ -39,7 +39,7 @@ def test_isbi2012(tmp_path):
     table1 = "results/report/table1_em.csv"
     folder, values = run(tmp_path, "isbi2012", shared("data/isbi2012-em"), 4, table1)
     assert set(values.index) == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice", "ece"}
-    assert values["pixel_error"] < 0.13, "all white scores 0.125, and four grey levels do better"
+    assert values["pixel_error"] < 0.11, "all white scores 0.125"
     assert values.between(0, 1).all()
     table = pd.read_csv(folder / table1)
     assert table["protocol"][1] == "one run; 5-fold over contiguous slabs, 1 guard slices on each side"
@@ -48,4 +48,4 @@ def test_isbi2012(tmp_path):
 def test_cell_tracking_challenge(tmp_path):
     _, values = run(tmp_path, "phc_u373", shared("data/PhC-C2DH-U373"), 1)
     assert set(values.index) == {"seg", "det", "op_csb", "iou", "dice", "ece"}
-    assert values["iou"] > 0.1 and values.between(0, 1).all()
+    assert values["iou"] > 0.4 and values.between(0, 1).all()
