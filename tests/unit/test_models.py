@@ -170,8 +170,7 @@ def test_the_hypercolumn_is_a_classifier_of_concatenated_features():
 
 def test_the_trunk_of_fcn_is_that_of_vgg_16():
     """14,714,688 parameters for three channels; with 4096 hidden ones 134 million in all."""
-    with torch.device("meta"):  # sizes alone
-        network = models.build("fcn8s", in_channels=3, classes=21)
+    network = models.blueprint("fcn8s", in_channels=3, classes=21)
     assert sum(p.numel() for p in network.trunk.parameters()) == 14_714_688
     assert round(sum(p.numel() for p in network.parameters()) / 1e6) == 134
 

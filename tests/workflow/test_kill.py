@@ -49,11 +49,14 @@ def undisturbed(tmp_path_factory):
     return pipeline.contents()
 
 
-def start(pipeline):
-    """What `make run` does: clear a dead run's lock, then Snakemake."""
-    unlock = [sys.executable, "workflow/scripts/unlock.py"]
-    unlocked = subprocess.run(unlock, cwd=pipeline.folder, check=False, capture_output=True, text=True)
+def unlock(pipeline):
+    """Clear a dead run's lock, as `make run` does before Snakemake."""
+    command = [sys.executable, "workflow/scripts/unlock.py"]
+    unlocked = subprocess.run(command, cwd=pipeline.folder, check=False, capture_output=True, text=True)
     assert unlocked.returncode == 0, unlocked.stdout + unlocked.stderr
+
+
+def start(pipeline):
     with open(pipeline.folder / "run.log", "a") as log:
         return subprocess.Popen(pipeline.command(), cwd=pipeline.folder, stdout=log, stderr=log, start_new_session=True)
 
@@ -61,22 +64,24 @@ def start(pipeline):
 def kill_all(process, pipeline):
     """Kill Snakemake and with it all its jobs."""
     children = psutil.Process(process.pid).children(recursive=True)
-    kill_snakemake(process, pipeline)
-    for child in children:
+    for child in [process, *children]:
         try:
             child.kill()
         except psutil.NoSuchProcess:
             continue
+    process.wait()
+    unlock(pipeline)
 
 
 def kill_snakemake(process, pipeline):
     """Kill Snakemake alone; its jobs go on without it."""
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
+    unlock(pipeline)
 
 
 def press_ctrl_c(process, pipeline):
-    """Ctrl-C reaches Snakemake and its jobs alike; no lock is left, and it is said how to go on."""
+    """Ctrl-C reaches Snakemake and its jobs alike; it is said how to go on, and nothing is to be unlocked."""
     before = len(log_of(pipeline))
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) != 0
