@@ -120,6 +120,17 @@ def test_tables_of_the_paper(study):
     assert rows["name"].tolist() == ["u-net (2015)", "unetflow u (em)", "unetflow w (em)"]
     assert rows["rand_error"].tolist() == pytest.approx([0.04, 0.038, 0.076])
     assert rows.loc[1, "protocol"] == "mean of 3 runs (folds x seeds); 2-fold"
+    objects = [("em", 0, "u", 0, "rand_error_of_objects", 0.02), ("em", 1, "u", 0, "rand_error_of_objects", 0.04)]
+    both = metrics(folder / "with_objects.csv", [("em", 0, "u", 0, "rand_error", 0.05), *objects])
+    table1(both, folder / "reported.csv", folder / "1.csv", ["em"], {"em": "2-fold"})
+    rows = pd.read_csv(folder / "1.csv")
+    assert rows["name"].tolist() == ["u-net (2015)", "unetflow u (em)", "objects of unetflow u (em)"]
+    assert rows["rand_error"].tolist() == pytest.approx([0.04, 0.05, 0.03])
+    assert rows.loc[2, "protocol"] == "mean of 2 runs (folds x seeds); 2-fold"
+    judge_targets(both, folder / "reported.csv", folder / "targets.csv", "u", {"1": ["em"], "2": []}, [])
+    assert pd.read_csv(folder / "targets.csv").set_index("target")["ours_mean"].to_dict() == pytest.approx(
+        {"u-net (2015): rand_error on em": 0.05, "u-net (2015): rand_error_of_objects on em": 0.03}
+    )
     table2(table, folder / "reported.csv", folder / "2.csv", ["phc_u373", "dic_hela"], {"phc_u373": "swapped"})
     rows = pd.read_csv(folder / "2.csv")
     assert list(rows.columns) == ["name", "phc_u373", "dic_hela", "protocol", "source"]

@@ -40,6 +40,23 @@ def test_a_merger_costs_its_gap_in_warping_and_a_half_in_rand():
     assert isbi2012.rand_error(labels, merged.astype(float)) == pytest.approx(1 - 2 / 3)
 
 
+@settings(max_examples=50, deadline=None)
+@given(binary, arrays(np.int32, (7, 8), elements=st.integers(0, 3)))
+def test_objects_are_measured_as_the_black_and_white_image_of_them(truth, objects):
+    """By three thresholds as by all."""
+    image = (parted(objects) > 0).astype(float)
+    for name in ("pixel_error", "rand_error", "warping_error", "v_rand", "v_info"):
+        of_objects = METRICS[f"{name}_of_objects"].function([truth], [objects])
+        np.testing.assert_equal(of_objects, METRICS[name].function([truth], [image]))
+
+
+def test_objects_that_touch_are_not_one():
+    objects = np.repeat([[1, 2]], 10, axis=0).repeat(10, axis=1)
+    measure = METRICS["rand_error_of_objects"].function
+    assert measure([parted(objects)], [objects]) == 0
+    assert measure([parted(objects)], [np.ones_like(objects)]) > 0.2
+
+
 @settings(max_examples=100, deadline=None)
 @given(arrays(st.sampled_from([np.int32, np.uint32, np.int64]), (5, 8), elements=st.integers(0, 2**31 - 1)))
 def test_values_are_numbered_as_by_numpy(labels):

@@ -11,7 +11,8 @@ import torch
 from unetflow import files, jobs, modelfile
 from unetflow.checks import annotated_sizes
 from unetflow.inference import predict_as
-from unetflow.metrics import ctc
+from unetflow.metrics.registry import METRICS
+from unetflow.metrics.slices import truths
 from unetflow.models.network import inside
 from unetflow.objects import pieces, slice_options, tidied
 from unetflow.stacks import Volume, read_split
@@ -45,10 +46,11 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     split = read_split(inputs.splits, fold)
     names = slices_to_look_at(split, volume.meta["slices"])
     metric = options["choose"]["metric"]
-    function, truth = ctc.MEASURES[metric]
+    better = 1 if METRICS[metric].best else -1
     channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
     predicted = [(found[1], inside(found, network.classes)) for found in channels]
-    first, *others = ([getattr(volume, kind)(name) for name in names] for kind in truth)
+    truth = truths(volume, names)
+    first, *others = (list(truth[kind].values()) for kind in METRICS[metric].truth)
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
     among = without_large_sizes(options["choose"]["among"], annotated)
 
@@ -62,12 +64,12 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
             how = slice_options(options | candidate)
             rest = {key: how.pop(key) for key in ("min_size", "grow") if key in how}
             objects = list(pool.map(lambda labels: tidied(labels, **rest), cut(**how)))
-            value = function(first, objects, *others)
+            value = METRICS[metric].function(first, objects, *others)
             jobs.log.info(f"{in_words(candidate)}: {metric} {value:.4g}")
-            return value
+            return better * value
 
         best, tried = climb({key: among[key] for key in ORDER if key in among}, options, score)
-    tried.to_csv(trials, index=False)
+    tried.assign(score=better * tried["score"]).to_csv(trials, index=False)
     files.write_atomically(chosen, json.dumps(slice_options(options | best), indent=2) + "\n")
     jobs.log.info(f"chosen by {len(names)} slices: {in_words(best)}")
 

@@ -10,13 +10,18 @@ ERRORS = ["warping_error", "rand_error", "pixel_error"]
 def table1(metrics, reported, table, datasets, protocols):
     """Write ``table`` (EM segmentation): name, the three errors, protocol, source; reported rows, then measured ones.
 
-    Ours are means over folds and seeds of the values over all test slices of a fold. ``protocols``: data set -> text.
+    Ours are means over folds and seeds of the values over all test slices of a fold, of probabilities and, where they
+    were asked for, of the objects cut from them. ``protocols``: data set -> text.
     """
-    ours = read_runs(metrics).query("metric in @ERRORS and dataset in @datasets")
+    runs = read_runs(metrics).query("dataset in @datasets")
     rows = []
-    for (dataset, recipe), group in ours.groupby(["dataset", "recipe"], sort=False):
-        rows.append({"name": f"unetflow {recipe} ({dataset})", **group.groupby("metric")["value"].mean()})
-        rows[-1]["protocol"] = f"{count(group)}; {protocols[dataset]}"
+    for (dataset, recipe), of_recipe in runs.groupby(["dataset", "recipe"], sort=False):
+        for of, ending in (("", ""), ("objects of ", "_of_objects")):
+            ours = of_recipe[of_recipe["metric"].isin([name + ending for name in ERRORS])]
+            if len(ours):
+                means = ours.groupby(ours["metric"].str.removesuffix(ending))["value"].mean()
+                rows.append({"name": f"{of}unetflow {recipe} ({dataset})", **means})
+                rows[-1]["protocol"] = f"{count(ours)}; {protocols[dataset]}"
     write(table, reported, 1, rows, ERRORS)
 
 

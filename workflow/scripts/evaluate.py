@@ -4,7 +4,7 @@ import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.calibration import errors_by_spread, reliability
 from unetflow.metrics.registry import METRICS
-from unetflow.metrics.slices import parted
+from unetflow.metrics.slices import truths
 from unetflow.predictions import Prediction
 from unetflow.stacks import Volume
 from unetflow.tables import write_metrics
@@ -22,12 +22,7 @@ def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     volume = Volume(volume)
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
-    labels = {name: volume.labels(name) for name in slices}
-    truth = {
-        "labels": labels,
-        "parted": {name: parted(one) for name, one in labels.items()},
-        "markers": {name: volume.markers(name) for name in slices},
-    }
+    truth = truths(volume, slices)
     results = {
         "probability": {name: found["probability"].probability(name) for name in slices},
         "segmentation": {name: found["segmentation"].labels(name) for name in slices},

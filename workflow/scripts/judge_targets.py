@@ -1,5 +1,7 @@
 """Published figures and claims, each with what our runs say of it."""
 
+from itertools import product
+
 import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.registry import METRICS
@@ -23,10 +25,15 @@ def judge_targets(metrics, reported, table, reference, tables, claims):
 
 
 def figures(runs, reported, reference, tables):
-    """Rows on published figures: one of table 1 names its metric, one of table 2 its data set, whose metric is SEG."""
+    """Rows on published figures: one of table 1 names its metric, one of table 2 its data set, whose metric is SEG.
+
+    Those of table 1 are judged by our probabilities, and by our objects where they were measured so.
+    """
     for figure in reported.itertuples():
-        datasets, metric = (tables["1"], figure.metric) if figure.table == 1 else ([figure.metric], "seg")
-        for dataset in set(datasets) & set(tables[str(figure.table)]):
+        datasets, metrics = [figure.metric], ["seg"]
+        if figure.table == 1:
+            datasets, metrics = tables["1"], [figure.metric, f"{figure.metric}_of_objects"]
+        for dataset, metric in product(sorted(set(datasets) & set(tables[str(figure.table)])), metrics):
             values = by_run(runs, dataset, reference, metric)
             if len(values):
                 mean, best = values.mean(), METRICS[metric].best

@@ -10,47 +10,62 @@ import numpy as np
 from scipy.ndimage import label as components
 
 from .. import IGNORE
-from .slices import pairs
+from .slices import as_slices, pairs, parted
 from .thinning import thinned
 from .warping import count_mismatches, warp
 
 # Adding up 0.1 gives the reference's thresholds to the last bit; ties depend on it.
 THRESHOLDS = tuple(float(t) for t in np.cumsum([0.0] + [0.1] * 10))
+# Zeros and ones are the same above any threshold, but are warped in another order below, at and above 0.5.
+BINARY = THRESHOLDS[4:7]
 
 
-def pixel_error(labels, probability):
+def of_objects(measure):
+    """A ``measure`` below, as a function of (labels, objects): of the proposal that objects int[y, x] are.
+
+    That is 1 in all objects but for a line one pixel wide between those that touch (`slices.parted`), and 0 elsewhere.
+    """
+
+    def measured(labels, objects):
+        proposals = [(parted(one) > 0).astype(np.float32) for one in as_slices(objects)]
+        return measure(as_slices(labels), proposals, thresholds=BINARY)
+
+    return measured
+
+
+def pixel_error(labels, probability, thresholds=THRESHOLDS):
     """1 - the largest F-score of the cell-interior pixels, counted over all slices."""
     slices = binary_pairs(labels, probability)
-    return 1.0 - max(f_score(*pixel_counts(slices, threshold)) for threshold in THRESHOLDS)
+    return 1.0 - max(f_score(*pixel_counts(slices, threshold)) for threshold in thresholds)
 
 
-def rand_error(labels, probability):
+def rand_error(labels, probability, thresholds=THRESHOLDS):
     """1 - the largest foreground-restricted Rand F-score, pair counts summed over slices, without border thinning."""
     slices = binary_pairs(labels, probability)
-    return 1.0 - max(rand_of_stack(slices, threshold) for threshold in THRESHOLDS)
+    return 1.0 - max(rand_of_stack(slices, threshold) for threshold in thresholds)
 
 
-def warping_error(labels, probability, radius=20):
-    """Smallest share of pixels, over thresholds 0 to 0.9, that still split or merge cells after warping the labels."""
+def warping_error(labels, probability, radius=20, thresholds=THRESHOLDS[:10]):
+    """Smallest share of pixels, over thresholds, that still split or merge cells after warping the labels."""
     slices = binary_pairs(labels, probability)
     pixels = sum(truth.size for truth, _ in slices)
     errors = []
-    for threshold in THRESHOLDS[:10]:
+    for threshold in thresholds:
         counts = [count_mismatches(*warp(truth, p, threshold), radius) for truth, p in slices]
         errors.append(sum(c["split"] + c["merge"] for c in counts))
     return min(errors) / pixels
 
 
-def v_rand(labels, probability):
+def v_rand(labels, probability, thresholds=THRESHOLDS):
     """Largest mean over slices of the foreground-restricted Rand F-score after thinning the proposal's borders."""
     slices = binary_pairs(labels, probability)
-    return max(mean_over_slices(rand_f_score, slices, threshold) for threshold in THRESHOLDS)
+    return max(mean_over_slices(rand_f_score, slices, threshold) for threshold in thresholds)
 
 
-def v_info(labels, probability):
+def v_info(labels, probability, thresholds=THRESHOLDS):
     """Largest mean over slices of the foreground-restricted information score after thinning the proposal's borders."""
     slices = binary_pairs(labels, probability)
-    scores = [mean_over_slices(information_score, slices, threshold) for threshold in THRESHOLDS]
+    scores = [mean_over_slices(information_score, slices, threshold) for threshold in thresholds]
     return float(np.nanmax(scores)) if not np.isnan(scores).all() else float("nan")
 
 

@@ -18,13 +18,23 @@ class Metric(NamedTuple):
     truth: tuple = ("labels",)
 
 
-METRICS = {
+CHALLENGE = {
     "pixel_error": Metric(isbi2012.pixel_error, "probability", 0.0, ("parted",)),
     "rand_error": Metric(isbi2012.rand_error, "probability", 0.0, ("parted",)),
     "warping_error": Metric(isbi2012.warping_error, "probability", 0.0, ("parted",)),
     "v_rand": Metric(isbi2012.v_rand, "probability", 1.0, ("parted",)),
     "v_info": Metric(isbi2012.v_info, "probability", 1.0, ("parted",)),
-    "iou": Metric(overlap.iou, "probability", 1.0),
-    "dice": Metric(overlap.dice, "probability", 1.0),
-    "ece": Metric(calibration.ece, "probability", 0.0),
-} | {name: Metric(function, "segmentation", 1.0, truth) for name, (function, truth) in ctc.MEASURES.items()}
+}
+METRICS = (
+    CHALLENGE
+    | {
+        f"{name}_of_objects": metric._replace(function=isbi2012.of_objects(metric.function), of="segmentation")
+        for name, metric in CHALLENGE.items()
+    }
+    | {
+        "iou": Metric(overlap.iou, "probability", 1.0),
+        "dice": Metric(overlap.dice, "probability", 1.0),
+        "ece": Metric(calibration.ece, "probability", 0.0),
+    }
+    | {name: Metric(function, "segmentation", 1.0, truth) for name, (function, truth) in ctc.MEASURES.items()}
+)

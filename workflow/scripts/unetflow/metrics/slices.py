@@ -16,6 +16,16 @@ def pairs(labels, found):
     return list(zip(labels, found))
 
 
+def truths(volume, names):
+    """The truth of the slices ``names`` of a `stacks.Volume`: kind (of `registry.Metric`) -> name -> int[y, x]."""
+    labels = {name: volume.labels(name) for name in names}
+    return {
+        "labels": labels,
+        "parted": {name: parted(one) for name, one in labels.items()},
+        "markers": {name: volume.markers(name) for name in names},
+    }
+
+
 def parted(labels):
     """``labels`` int[y, x] with a line of background, one pixel wide, between objects that share an edge.
 
