@@ -84,7 +84,10 @@ def test_specks_beside_objects_are_suspicious():
     labels[5:35, 5:35], labels[5:35, 37:57], labels[40, 40], labels[45, 45:47], labels[0, 50] = 1, 2, 3, 4, 5
     image = np.arange(3600).reshape(60, 60)
     said = [finding for kind, finding in check_slices([one(image, labels)], "instances", None) if kind == "suspicious"]
-    assert any(finding.startswith("2 objects have 1 to 2 pixels, but half of all more than 750;") for finding in said)
+    assert any(
+        finding.startswith("2 objects have areas of 2 px or less, but half of all more than 750 px;")
+        for finding in said
+    )
     labels[40:50] = 0
     said = [finding for kind, finding in check_slices([one(image, labels)], "instances", None) if kind == "suspicious"]
     assert not any("pen" in finding for finding in said)

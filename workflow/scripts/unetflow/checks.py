@@ -165,8 +165,8 @@ def specks_in_words(annotated):
     sizes, specks = annotated_sizes([one.labels for one in annotated])
     if len(specks):
         yield (
-            f"{len(specks)} objects have {specks.min()} to {specks.max()} pixels, but half of all more than "
-            f"{np.median(sizes):.0f}; if the pen slipped erase them, since metrics count them as objects"
+            f"{len(specks)} objects have areas of {specks.max()} px or less, but half of all more than "
+            f"{np.median(sizes):.0f} px; if the pen slipped erase them, since metrics count them as objects"
         )
 
 
