@@ -19,7 +19,10 @@ SMALL = {
         }
     },
     # A few of the ways to cut objects: trying all of them is nearly half the time of a run.
-    "segmentation": {"chosen": {"choose": {"among": {"neck": [None], "threshold": [0.5, 0.7], "grow": [0]}}}},
+    "segmentation": {
+        "chosen": {"choose": {"among": {"neck": [None], "threshold": [0.5, 0.7], "grow": [0]}}},
+        "membranes": {"choose": {"among": {"neck": [None], "seed_threshold": [None, 0.7], "threshold": [0.3]}}},
+    },
     "report": {"table1": ["isbi2012"]},
 }
 
@@ -38,11 +41,14 @@ def run(tmp_path, dataset, path, fold, *tables):
 def test_isbi2012(tmp_path):
     table1 = "results/report/table1_em.csv"
     folder, values = run(tmp_path, "isbi2012", shared("data/isbi2012-em"), 4, table1)
-    assert set(values.index) == {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info", "iou", "dice", "ece"}
+    challenge = {"warping_error", "rand_error", "pixel_error", "v_rand", "v_info"}
+    assert set(values.index) == challenge | {f"{name}_of_objects" for name in challenge} | {"iou", "dice", "ece"}
     assert values["pixel_error"] < 0.11, "all white scores 0.125"
+    assert values["rand_error_of_objects"] < values["rand_error"], "flooding costs cells no outline"
     assert values.between(0, 1).all()
     table = pd.read_csv(folder / table1)
     assert table["protocol"][1] == "one run; 5-fold over contiguous slabs, 1 guard slices on each side"
+    assert table["name"].tolist()[1:] == ["unetflow tiny (isbi2012)", "objects of unetflow tiny (isbi2012)"]
 
 
 def test_cell_tracking_challenge(tmp_path):

@@ -22,10 +22,11 @@ def plot_comparison(summary, metrics, reported, dataset, reference, table1, bars
 
 
 def published(reported, dataset, table1):
-    """dict metric -> the paper's value for a data set."""
+    """dict metric -> the paper's value for a data set; those of Table 1 for our objects too."""
     theirs = reported[reported["name"] == "u-net (2015)"]
     if dataset in table1:
-        return dict(theirs[theirs["table"] == 1][["metric", "value"]].to_numpy())
+        values = dict(theirs[theirs["table"] == 1][["metric", "value"]].to_numpy())
+        return values | {f"{metric}_of_objects": value for metric, value in values.items()}
     seg = theirs[(theirs["table"] == 2) & (theirs["metric"] == dataset)]["value"]
     return {"seg": seg.item()} if len(seg) else {}
 

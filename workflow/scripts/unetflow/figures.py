@@ -12,6 +12,7 @@ from .metrics.errors import splits_and_mergers
 
 plt.rcParams.update({"svg.hashsalt": "unetflow", "font.size": 9, "figure.dpi": 100, "image.interpolation": "nearest"})
 CROP = 384  # pixels per side that a panel shows
+ACROSS = 7  # panels of metrics beside each other
 
 
 def save(figure, path):
@@ -94,11 +95,8 @@ def comparison_figure(summary, runs, published):
     metric -> the paper's value, drawn as a dashed line.
     """
     recipes, metrics = list(dict.fromkeys(summary["model"])), list(dict.fromkeys(summary["metric"]))
-    figure, axes = plt.subplots(
-        1, len(metrics), figsize=(2.6 * len(metrics) + 1, 0.4 * len(recipes) + 1.2), squeeze=False, sharey=True,
-        layout="constrained",
-    )  # fmt: skip
-    for axis, metric in zip(axes[0], metrics):
+    figure, axes = panels_of_metrics(len(metrics), 0.4 * len(recipes) + 1.2, sharey=True)
+    for axis, metric in zip(axes, metrics):
         rows = summary[summary["metric"] == metric].set_index("model").reindex(recipes)
         axis.barh(recipes, rows["mean"], xerr=rows["sd"].fillna(0), color="#9bb8d3", error_kw={"capsize": 3})
         dots = runs[runs["metric"] == metric]
@@ -109,8 +107,19 @@ def comparison_figure(summary, runs, published):
         else:
             axis.set_title(metric, fontsize=9)
         axis.margins(x=0.1)
-    axes[0, 0].invert_yaxis()
+    axes[0].invert_yaxis()
     return figure
+
+
+def panels_of_metrics(count, height, sharey=False):
+    """(figure, list of axes): ``count`` panels or one of ``height`` inches, up to `ACROSS` beside each other."""
+    across = min(max(1, count), ACROSS)
+    down = -(-max(1, count) // across)
+    size = (2.6 * across + 1.5, height * down)
+    figure, axes = plt.subplots(down, across, figsize=size, squeeze=False, sharey=sharey, layout="constrained")
+    for axis in axes.flat[max(1, count) :]:
+        axis.remove()
+    return figure, list(axes.flat)
 
 
 def calibration_figure(bins):
@@ -159,13 +168,12 @@ def cost_figure(rows, device):
     metrics = list(dict.fromkeys(rows["metric"]))
     shortest, longest = rows["minutes"].min(), rows["minutes"].max()
     time_axis = {"xscale": "log"} if longest > 10 * shortest else {"xlim": (0, 1.05 * longest)}
-    size = (2.6 * len(metrics) + 1.5, 3)
-    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
-    for axis, metric in zip(axes[0], metrics):
+    figure, axes = panels_of_metrics(len(metrics), height=3)
+    for axis, metric in zip(axes, metrics):
         for recipe, dots in rows[rows["metric"] == metric].groupby("recipe", sort=False):
             axis.plot(dots["minutes"], dots["value"], "o", markersize=4, alpha=0.8, label=recipe)
         axis.set(title=metric, xlabel=f"minutes of training, {device}", **time_axis)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     return figure
 
 
@@ -176,11 +184,8 @@ def differences_figure(summary, reference, directions):
     """
     rows = summary[summary["n"].notna()]
     recipes, metrics = list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["metric"]))
-    count = max(1, len(metrics))
-    figure, axes = plt.subplots(
-        1, count, figsize=(2.6 * count + 1, 0.4 * len(recipes) + 1.2), squeeze=False, sharey=True, layout="constrained"
-    )
-    for axis, metric in zip(axes[0], metrics):
+    figure, axes = panels_of_metrics(len(metrics), 0.4 * len(recipes) + 1.2, sharey=True)
+    for axis, metric in zip(axes, metrics):
         one = rows[rows["metric"] == metric].set_index("model").reindex(recipes)
         reach = (one["high"] - one["difference"]).fillna(0)
         axis.errorbar(one["difference"], recipes, xerr=reach, fmt="o", color="#1f4e79", capsize=3)
@@ -189,9 +194,9 @@ def differences_figure(summary, reference, directions):
             axis.invert_xaxis()
         axis.set_title(f"{metric}\nbetter \u2192", fontsize=9)
         axis.tick_params(axis="x", labelrotation=30)
-    axes[0, 0].set_title(axes[0, 0].get_title() or f"nothing to compare with {reference}", fontsize=9)
+    axes[0].set_title(axes[0].get_title() or f"nothing to compare with {reference}", fontsize=9)
     if recipes:
-        axes[0, 0].invert_yaxis()
+        axes[0].invert_yaxis()
     return figure
 
 
