@@ -19,10 +19,7 @@ SMALL = {
         }
     },
     # A few of the ways to cut objects: trying all of them is nearly half the time of a run.
-    "segmentation": {
-        "chosen": {"choose": {"among": {"neck": [None], "threshold": [0.5, 0.7], "grow": [0]}}},
-        "membranes": {"choose": {"among": {"neck": [None], "seed_threshold": [None, 0.7], "threshold": [0.3]}}},
-    },
+    "segmentation": {"chosen": {"choose": {"among": {"neck": [None], "threshold": [0.5, 0.7], "grow": [0]}}}},
     "report": {"table1": ["isbi2012"]},
 }
 
