@@ -105,6 +105,8 @@ def test_schema_and_registries_agree():
         ELASTIC
     )
     assert set(SCHEMA["properties"]["metrics"]["additionalProperties"]["items"]["enum"]) == set(METRICS)
+    choose = SCHEMA["properties"]["segmentation"]["additionalProperties"]["properties"]["choose"]["properties"]
+    assert set(choose["metric"]["enum"]) == {name for name, metric in METRICS.items() if metric.of == "segmentation"}
     assert set(entries("training")) == set(Recipe.__dataclass_fields__)
     assert set(entries("datasets")["options"]["properties"]["kind"]["enum"]) == set(synthetic.GENERATORS)
 
