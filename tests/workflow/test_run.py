@@ -268,7 +268,8 @@ def with_report(rules):
 
 EDITS = {
     "a comment": ("objects.py", "import numpy", "# why\nimport numpy", set()),
-    "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"", AFTER_SEGMENT),
+    "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"",
+        AFTER_SEGMENT - OF_OBJECTS | {"evaluate_volume"}),
     "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
     "the words about speed": ("speed.py", "expected, by number", "told, by number", {"measure_speed"}),
     "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
