@@ -8,6 +8,7 @@ from collect_speed import collect_speed
 from compare_with_paper import table1, table2
 from judge_targets import judge_targets
 from plot_calibration import pooled
+from plot_comparison import published
 from plot_cost import with_minutes
 from plot_prediction import in_words
 from scipy import stats
@@ -111,6 +112,19 @@ def test_verdicts(study):
         "bad: rand_error on em": "fails",
     }
     assert rows["n"].tolist() == [3, 2, 3, 3, 3]
+
+
+def test_many_metrics_lie_in_rows():
+    for count in (0, 1, figures.ACROSS, figures.ACROSS + 2):
+        figure, axes = figures.panels_of_metrics(count, height=1, sharey=True)
+        assert figure.axes == axes and len(axes) == max(1, count)
+        assert len({axis.get_position().y0 for axis in axes}) == (2 if count > figures.ACROSS else 1)
+
+
+def test_published_figures_stand_beside_objects_too(study):
+    reported = pd.read_csv(study[0] / "reported.csv")
+    assert published(reported, "em", ["em"]) == {"rand_error": 0.04, "rand_error_of_objects": 0.04}
+    assert published(reported, "phc_u373", ["em"]) == {"seg": 0.92}
 
 
 def test_tables_of_the_paper(study):

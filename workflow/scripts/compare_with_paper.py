@@ -2,6 +2,7 @@
 
 import pandas as pd
 from unetflow import jobs
+from unetflow.metrics.registry import OF_OBJECTS
 from unetflow.tables import read_runs
 
 ERRORS = ["warping_error", "rand_error", "pixel_error"]
@@ -16,7 +17,7 @@ def table1(metrics, reported, table, datasets, protocols):
     runs = read_runs(metrics).query("dataset in @datasets")
     rows = []
     for (dataset, recipe), of_recipe in runs.groupby(["dataset", "recipe"], sort=False):
-        for of, ending in (("", ""), ("objects of ", "_of_objects")):
+        for of, ending in (("", ""), ("objects of ", OF_OBJECTS)):
             ours = of_recipe[of_recipe["metric"].isin([name + ending for name in ERRORS])]
             if len(ours):
                 means = ours.groupby(ours["metric"].str.removesuffix(ending))["value"].mean()

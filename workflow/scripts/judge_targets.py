@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.metrics.registry import METRICS
+from unetflow.metrics.registry import METRICS, OF_OBJECTS
 from unetflow.tables import by_run, paired, read_runs
 
 COLUMNS = ["target", "published", "protocol", "ours_mean", "ours_sd", "n", "verdict"]
@@ -32,7 +32,7 @@ def figures(runs, reported, reference, tables):
     for figure in reported.itertuples():
         datasets, metrics = [figure.metric], ["seg"]
         if figure.table == 1:
-            datasets, metrics = tables["1"], [figure.metric, f"{figure.metric}_of_objects"]
+            datasets, metrics = tables["1"], [figure.metric, figure.metric + OF_OBJECTS]
         for dataset, metric in product(sorted(set(datasets) & set(tables[str(figure.table)])), metrics):
             values = by_run(runs, dataset, reference, metric)
             if len(values):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from unetflow import figures, jobs
-from unetflow.metrics.registry import METRICS
+from unetflow.metrics.registry import METRICS, OF_OBJECTS
 from unetflow.tables import read_runs
 
 
@@ -26,7 +26,7 @@ def published(reported, dataset, table1):
     theirs = reported[reported["name"] == "u-net (2015)"]
     if dataset in table1:
         values = dict(theirs[theirs["table"] == 1][["metric", "value"]].to_numpy())
-        return values | {f"{metric}_of_objects": value for metric, value in values.items()}
+        return values | {metric + OF_OBJECTS: value for metric, value in values.items()}
     seg = theirs[(theirs["table"] == 2) & (theirs["metric"] == dataset)]["value"]
     return {"seg": seg.item()} if len(seg) else {}
 

@@ -113,13 +113,14 @@ def comparison_figure(summary, runs, published):
 
 def panels_of_metrics(count, height, sharey=False):
     """(figure, list of axes): ``count`` panels or one of ``height`` inches, up to `ACROSS` beside each other."""
-    across = min(max(1, count), ACROSS)
-    down = -(-max(1, count) // across)
+    count = max(1, count)
+    across = min(count, ACROSS)
+    down = -(-count // across)
     size = (2.6 * across + 1.5, height * down)
     figure, axes = plt.subplots(down, across, figsize=size, squeeze=False, sharey=sharey, layout="constrained")
-    for axis in axes.flat[max(1, count) :]:
+    for axis in axes.flat[count:]:
         axis.remove()
-    return figure, list(axes.flat)
+    return figure, list(axes.flat[:count])
 
 
 def calibration_figure(bins):

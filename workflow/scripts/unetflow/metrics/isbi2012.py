@@ -27,8 +27,7 @@ def of_objects(measure):
     """
 
     def measured(labels, objects):
-        proposals = [(parted(one) > 0).astype(np.float32) for one in as_slices(objects)]
-        return measure(as_slices(labels), proposals, thresholds=BINARY)
+        return measure(labels, [parted(one) > 0 for one in as_slices(objects)], thresholds=BINARY)
 
     return measured
 

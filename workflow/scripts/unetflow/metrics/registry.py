@@ -18,6 +18,7 @@ class Metric(NamedTuple):
     truth: tuple = ("labels",)
 
 
+OF_OBJECTS = "_of_objects"  # ends the names of the challenge's measures where objects are measured by them
 CHALLENGE = {
     "pixel_error": Metric(isbi2012.pixel_error, "probability", 0.0, ("parted",)),
     "rand_error": Metric(isbi2012.rand_error, "probability", 0.0, ("parted",)),
@@ -28,7 +29,7 @@ CHALLENGE = {
 METRICS = (
     CHALLENGE
     | {
-        f"{name}_of_objects": metric._replace(function=isbi2012.of_objects(metric.function), of="segmentation")
+        name + OF_OBJECTS: metric._replace(function=isbi2012.of_objects(metric.function), of="segmentation")
         for name, metric in CHALLENGE.items()
     }
     | {
