@@ -27,10 +27,10 @@ import prediction  # noqa: E402
 from prediction import SIZE  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from unetflow import inference, memory, models  # noqa: E402
+from unetflow.datasets.stacks import Samples, write_chunk  # noqa: E402
 from unetflow.engines import Torch  # noqa: E402
-from unetflow.fit import Recipe, Training  # noqa: E402
-from unetflow.plan import operations  # noqa: E402
-from unetflow.stacks import Samples, write_chunk  # noqa: E402
+from unetflow.training.fit import Recipe, Training  # noqa: E402
+from unetflow.volumes.plan import operations  # noqa: E402
 
 NETWORK = {"name": "unet", "width": 64, "norm": "batch", "dropout": 0}
 INPUT, OUTPUT, SAMPLES, STEPS = 572, 388, 64, 2000

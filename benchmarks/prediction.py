@@ -13,11 +13,12 @@ import torch
 import zarr
 from predict_slab import Inputs, predict_slab
 from torch.nn.functional import max_pool2d
-from unetflow import memory, modelfile, models
+from unetflow import memory, models
 from unetflow.engines import PRECISIONS, OpenVino, Torch
-from unetflow.plan import lay_out
-from unetflow.sources import open_source
+from unetflow.images.sources import open_source
+from unetflow.sharing import modelfile
 from unetflow.tiles import read_window
+from unetflow.volumes.plan import lay_out
 
 SIZE, SLICES = 2048, 4
 PATCH = (512, 512)  # pixels (y, x) of the peers' windows

@@ -63,7 +63,8 @@ def make_volume(folder, shape, dtype, architecture, options):
     import torch
     import zarr
     from plan_volume import plan_volume
-    from unetflow import memory, modelfile, models
+    from unetflow import memory, models
+    from unetflow.sharing import modelfile
 
     torch.manual_seed(0)
     description = {"architecture": architecture, "normalisation": {"mean": 128.0, "sd": 70.0}}
@@ -140,8 +141,8 @@ def plans():
     """A row for each huge volume: what `plan_volume` finds out from its metadata, all there is of it here."""
     import zarr
     from unetflow import models
-    from unetflow.plan import lay_out
-    from unetflow.sources import open_source
+    from unetflow.images.sources import open_source
+    from unetflow.volumes.plan import lay_out
 
     for name, (shape, block) in HUGE.items():
         with tempfile.TemporaryDirectory() as folder:

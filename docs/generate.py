@@ -107,9 +107,9 @@ def errors():
 def draw_tile(path):
     """An image, one of its tiles, and the mirrored window that it is predicted from."""
     from matplotlib.patches import Rectangle
-    from unetflow import figures
+    from unetflow.datasets.synthetic import em_stack
     from unetflow.geometry import unet
-    from unetflow.synthetic import em_stack
+    from unetflow.report import figures
     from unetflow.tiles import read_window
 
     context, side, tile = unet(4).context, 320, 128
@@ -130,8 +130,8 @@ def draw_tile(path):
 
 def draw_weights(path):
     """Touching cells, the target after parting them, and the weights of equation 2."""
-    from unetflow import figures
-    from unetflow.synthetic import cell_images
+    from unetflow.datasets.synthetic import cell_images
+    from unetflow.report import figures
     from unetflow.weights import separate_touching, weight_map
 
     images, labels = cell_images(slices=1, size=200, cells=26, seed=4)
@@ -142,9 +142,9 @@ def draw_weights(path):
 def draw_contacts(path):
     """A training slice, and three copies of its cells set beside others."""
     import numpy as np
-    from unetflow import figures
-    from unetflow.contacts import add_contacts
-    from unetflow.synthetic import cell_images
+    from unetflow.datasets.synthetic import cell_images
+    from unetflow.report import figures
+    from unetflow.training.contacts import add_contacts
 
     images, labels = cell_images(slices=1, size=240, cells=9, seed=5)
     changed = add_contacts(images[0].astype(float), labels[0], count=3, rng=np.random.default_rng(0))

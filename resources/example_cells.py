@@ -11,7 +11,7 @@ import tifffile
 from skimage.io import imsave
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
-from unetflow.synthetic import cell_images
+from unetflow.datasets.synthetic import cell_images
 
 LABELLED = 6
 

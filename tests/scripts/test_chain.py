@@ -18,16 +18,17 @@ from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
 from train import starting_network, validate
-from unetflow import CLASSES, IGNORE, exchange, modelfile, models, packages
-from unetflow.batches import largest_valid
+from unetflow import CLASSES, IGNORE, models
+from unetflow.datasets.stacks import Samples, Slice, Volume, write_volume
 from unetflow.errors import InputError
+from unetflow.images.ngff import create_image, create_plain
 from unetflow.inference import predict, predict_as
-from unetflow.losses import weighted_cross_entropy
 from unetflow.metrics.slices import parted
-from unetflow.ngff import create_image, create_plain
 from unetflow.objects import segment
 from unetflow.predictions import Prediction
-from unetflow.stacks import Samples, Slice, Volume, write_volume
+from unetflow.sharing import exchange, modelfile, packages
+from unetflow.training.batches import largest_valid
+from unetflow.training.losses import weighted_cross_entropy
 from unetflow.weights import classes, separate_touching, weight_map
 from weight_map import weight_maps
 

@@ -16,13 +16,14 @@ from skimage.io import imread, imsave
 from test_chain import AUGMENTATION, DATASET, PREDICTION
 from test_volumes import predicted
 from train import Inputs, train
-from unetflow import inference, memory, modelfile, models
-from unetflow.colours import coloured
-from unetflow.ngff import create_image
+from unetflow import inference, memory, models
+from unetflow.datasets.stacks import Samples, Volume, read_split
+from unetflow.datasets.synthetic import cell_images
+from unetflow.images.colours import coloured
+from unetflow.images.ngff import create_image
+from unetflow.images.sources import Source, open_source
 from unetflow.predictions import Prediction
-from unetflow.sources import Source, open_source
-from unetflow.stacks import Samples, Volume, read_split
-from unetflow.synthetic import cell_images
+from unetflow.sharing import modelfile
 from view import shown
 from weight_map import weight_maps
 

@@ -11,11 +11,11 @@ from predict import predict_slices
 from prepare import prepare
 from test_chain import AUGMENTATION, DATASET, PREDICTION
 from train import Inputs, train
-from unetflow import modelfile
+from unetflow.datasets.stacks import Samples, Volume, read_split
+from unetflow.datasets.synthetic import cell_images
 from unetflow.inference import predict_as
 from unetflow.predictions import Prediction
-from unetflow.stacks import Samples, Volume, read_split
-from unetflow.synthetic import cell_images
+from unetflow.sharing import modelfile
 from weight_map import weight_maps
 
 FILES = 4

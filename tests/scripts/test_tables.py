@@ -13,9 +13,9 @@ from plot_cost import with_minutes
 from plot_prediction import in_words
 from scipy import stats
 from summarise import summarise
-from unetflow import figures, methods
 from unetflow.metrics.errors import splits_and_mergers
-from unetflow.tables import paired
+from unetflow.report import figures, methods
+from unetflow.report.tables import paired
 
 COLUMNS = ["dataset", "fold", "model", "seed", "image", "metric", "value"]
 REPORTED = (

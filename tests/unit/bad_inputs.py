@@ -33,12 +33,13 @@ from predict_slab import predict_slab
 from prepare import prepare
 from skimage.io import imsave
 from train import starting_network
-from unetflow import config as configuration
-from unetflow import jobs, modelfile, models, packages
-from unetflow.checks import check_slices
-from unetflow.fit import Recipe, Training
-from unetflow.splits import check as check_splits
-from unetflow.stacks import Slice
+from unetflow import jobs, models
+from unetflow.datasets.checks import check_slices
+from unetflow.datasets.splits import check as check_splits
+from unetflow.datasets.stacks import Slice
+from unetflow.experiment import config as configuration
+from unetflow.sharing import modelfile, packages
+from unetflow.training.fit import Recipe, Training
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

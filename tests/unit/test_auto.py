@@ -8,10 +8,12 @@ from conftest import ROOT
 from find_recipe import find_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unetflow import IGNORE, auto, found, geometry, memory, models
+from unetflow import IGNORE, geometry, memory, models
 from unetflow.augment import draw, sample
 from unetflow.errors import InputError
-from unetflow.fit import Recipe, Training
+from unetflow.experiment import found
+from unetflow.training import auto
+from unetflow.training.fit import Recipe, Training
 from unetflow.weights import separate_touching, weight_map
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

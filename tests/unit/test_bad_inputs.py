@@ -5,7 +5,7 @@ import re
 import pytest
 from bad_inputs import CASES, outcome
 from conftest import ROOT
-from unetflow import fetch
+from unetflow.datasets import fetch
 
 ALL = [(area, title) for area, cases in CASES.items() for title in cases]
 PAGE = (ROOT / "docs/errors.md").read_text() if (ROOT / "docs/errors.md").is_file() else ""

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from unetflow import IGNORE
-from unetflow.checks import check_slices, volume_findings
-from unetflow.sources import Source
-from unetflow.stacks import Slice
+from unetflow.datasets.checks import check_slices, volume_findings
+from unetflow.datasets.stacks import Slice
+from unetflow.images.sources import Source
 
 
 def grey(dtype=np.uint8):

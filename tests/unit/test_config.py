@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from unetflow import synthetic
 from unetflow.augment import ELASTIC
-from unetflow.config import READER_OPTIONS, checked, gpu_of_jobs, presets
+from unetflow.datasets import synthetic
+from unetflow.datasets.readers import READERS
+from unetflow.datasets.splits import METHODS
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
-from unetflow.fit import Recipe
+from unetflow.experiment.config import READER_OPTIONS, checked, gpu_of_jobs, presets
+from unetflow.experiment.recipes import NETWORK_OPTIONS
 from unetflow.inference import ENCODINGS
-from unetflow.losses import LOSSES
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
-from unetflow.readers import READERS
-from unetflow.recipes import NETWORK_OPTIONS
-from unetflow.splits import METHODS
 from unetflow.symmetries import SYMMETRIES
+from unetflow.training.fit import Recipe
+from unetflow.training.losses import LOSSES
 from unetflow.weights import FORMS
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation
 from unetflow import IGNORE
-from unetflow.contacts import HALO, add_contacts
+from unetflow.training.contacts import HALO, add_contacts
 from unetflow.weights import training_target
 
 AROUND = np.ones((3, 3), bool)

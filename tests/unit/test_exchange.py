@@ -14,9 +14,10 @@ import yaml
 from conftest import ROOT
 from export_model import Inputs, export_model
 from train import starting_network
-from unetflow import CLASSES, exchange, modelfile, models, packages
+from unetflow import CLASSES, models
+from unetflow.datasets.stacks import Slice, write_volume
 from unetflow.inference import predict
-from unetflow.stacks import Slice, write_volume
+from unetflow.sharing import exchange, modelfile, packages
 
 NETWORKS = {
     "unet": {"width": 3, "depth": 2, "norm": "batch"},
@@ -186,5 +187,5 @@ def test_packages_come_back(exported):
 
 def test_reading_descriptions_needs_no_pytorch():
     """Snakemake reads them before every run."""
-    code = "import sys, unetflow.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, unetflow.experiment.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow/scripts", check=False).returncode == 0

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import ROOT
 from unetflow import IGNORE
+from unetflow.datasets.readers import READERS
 from unetflow.inference import predict
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS, build
-from unetflow.readers import READERS
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/extend.md").read_text(), re.M | re.S)
 CODE = [block for block in BLOCKS if not block.startswith("module")]

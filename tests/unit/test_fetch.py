@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from download import download
 from unetflow import files, jobs
+from unetflow.datasets.fetch import fetch, unpack
 from unetflow.errors import InputError
-from unetflow.fetch import fetch, unpack
 
 
 def archive(files=None):

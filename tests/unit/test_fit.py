@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from unetflow import IGNORE, batches, checkpoints, fit, models, synthetic
-from unetflow.batches import largest_valid
-from unetflow.fit import Recipe, Training, learning_rate
+from unetflow import IGNORE, models
+from unetflow.datasets import synthetic
 from unetflow.inference import predict
-from unetflow.losses import balanced_sample, cross_entropy_and_dice, weighted_cross_entropy
 from unetflow.models.network import centre_crop
+from unetflow.training import batches, checkpoints, fit
+from unetflow.training.batches import largest_valid
+from unetflow.training.fit import Recipe, Training, learning_rate
+from unetflow.training.losses import balanced_sample, cross_entropy_and_dice, weighted_cross_entropy
 from unetflow.weights import separate_touching, weight_map
 
 

@@ -6,9 +6,9 @@ import torch
 from test_fit import samples
 from unetflow import engines, inference, models
 from unetflow.blocks import Grid
-from unetflow.fit import Recipe, Training
 from unetflow.gpu import FusedBlock
-from unetflow.sources import Source
+from unetflow.images.sources import Source
+from unetflow.training.fit import Recipe, Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 

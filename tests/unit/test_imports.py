@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 
-from unetflow.imports import HERE, files_behind, meaning
+from unetflow.experiment.imports import HERE, files_behind, imported, meaning
 
 FINDER = """
 import json, sys
@@ -24,6 +26,20 @@ def test_files_are_those_that_python_would_import():
     found = json.loads(subprocess.check_output([sys.executable, "-c", FINDER, str(HERE), *scripts]))
     assert len(found) > 40
     assert {script: list(map(str, files_behind(script))) for script in scripts} == found
+
+
+def test_no_two_parts_of_the_package_rest_on_each_other():
+    package, uses = HERE / "unetflow", defaultdict(set)
+    for file in package.rglob("*.py"):
+        uses[part_of(file, package)] |= {part_of(other, package) for other in imported(file)}
+    rests_on = {part: others - {part, "__init__"} for part, others in uses.items()}
+    assert len(rests_on["volumes"]) > 3
+    list(TopologicalSorter(rests_on).static_order())  # raises CycleError, which names them
+
+
+def part_of(file, package):
+    """The folder or module at the top of the package that a file belongs to."""
+    return file.relative_to(package).with_suffix("").parts[0]
 
 
 def test_comments_and_layout_mean_nothing(tmp_path):

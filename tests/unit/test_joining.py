@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 from unetflow.blocks import Grid
-from unetflow.joining import Components, neighbourhood, straight_cuts
+from unetflow.volumes.joining import Components, neighbourhood, straight_cuts
 
 
 def same_partition(one, other):

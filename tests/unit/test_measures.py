@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from measure_objects import measure_objects
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops_table
-from unetflow import measures, ngff
 from unetflow.blocks import Grid, widened
+from unetflow.images import ngff
+from unetflow.volumes import measures
 
 SAME = {  # ours -> scikit-image's
     "object": "label",

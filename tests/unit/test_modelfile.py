@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from unetflow import modelfile, models
+from unetflow import models
+from unetflow.sharing import modelfile
 
 ARCHITECTURE = {"name": "unet", "in_channels": 1, "classes": 2, "width": 2, "depth": 1}
 

@@ -11,8 +11,9 @@ import zarr
 from evaluate_volume import evaluate_volume
 from segment_volume import segment_volume
 from test_volumes import OPTIONS, SEGMENTATION, model, predicted, volume  # noqa: F401
-from unetflow import files, parallel, pyramid
+from unetflow import files
 from unetflow.errors import InputError
+from unetflow.volumes import parallel, pyramid
 
 IDS = {"dataset": "d", "fold": 0, "model": "m", "seed": 0}
 TRUTH = {"axes": "zyx", "array": None, "channel": 0, "time": 0, "labels": "binary", "ignore": None, "dimensions": 2}

@@ -10,12 +10,14 @@ import tifffile
 import zarr
 from conftest import shared
 from skimage.io import imsave
-from unetflow import IGNORE, pixels, synthetic
-from unetflow.checks import check_slices
+from unetflow import IGNORE
+from unetflow.datasets import synthetic
+from unetflow.datasets.checks import check_slices
+from unetflow.datasets.readers import read_ctc, read_folder, read_generated, read_isbi2012, read_volume
 from unetflow.errors import InputError
-from unetflow.ngff import create_image, create_labels
-from unetflow.pixels import read_channels
-from unetflow.readers import read_ctc, read_folder, read_generated, read_isbi2012, read_volume
+from unetflow.images import pixels
+from unetflow.images.ngff import create_image, create_labels
+from unetflow.images.pixels import read_channels
 
 RNG = np.random.default_rng(0)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from unetflow.blocks import Grid
-from unetflow.ngff import create_plain
-from unetflow.shards import Shards
+from unetflow.images.ngff import create_plain
+from unetflow.volumes.shards import Shards
 
 GRID = Grid((2, 32, 32), (2, 32, 32))
 

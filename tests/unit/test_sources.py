@@ -17,13 +17,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.io import imsave
-from unetflow.axes import CHOSEN
-from unetflow.checks import volume_findings
+from unetflow.datasets.checks import volume_findings
 from unetflow.errors import InputError
-from unetflow.formats import ReadNow
-from unetflow.identity import identity
+from unetflow.images.axes import CHOSEN
+from unetflow.images.formats import ReadNow
+from unetflow.images.identity import identity
+from unetflow.images.sources import Source, open_source
 from unetflow.normalisation import moments
-from unetflow.sources import Source, open_source
 
 SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
 

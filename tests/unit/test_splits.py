@@ -2,8 +2,8 @@
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from unetflow.datasets.splits import PARTS, make_splits
 from unetflow.errors import InputError
-from unetflow.splits import PARTS, make_splits
 
 
 def entries(count, groups=1, official=0):

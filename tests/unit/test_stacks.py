@@ -9,8 +9,9 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from ome_zarr_models.v05 import Image
 from ome_zarr_models.v05.image_label import ImageLabel
-from unetflow import IGNORE, ngff
-from unetflow.stacks import Samples, Slice, Volume, write_chunk, write_volume
+from unetflow import IGNORE
+from unetflow.datasets.stacks import Samples, Slice, Volume, write_chunk, write_volume
+from unetflow.images import ngff
 
 RNG = np.random.default_rng(0)
 

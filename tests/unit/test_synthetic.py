@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from unetflow import synthetic
+from unetflow.datasets import synthetic
 
 
 def everywhere(rng, grey, labels):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from test_fit import RECIPE, samples
-from unetflow import fit, models
+from unetflow import models
 from unetflow.errors import InputError
-from unetflow.team import Alone, together
+from unetflow.training import fit
+from unetflow.training.team import Alone, together
 
 
 class UnevenWeights:

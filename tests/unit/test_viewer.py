@@ -9,10 +9,10 @@ import tifffile
 import zarr
 from conftest import CHROMIUM, chromium
 from unetflow import CLASSES
-from unetflow.ngff import create_image
-from unetflow.pyramid import add_pyramid
-from unetflow.sources import open_source
-from unetflow.viewer import Layer, Picked, levels, serve
+from unetflow.images.ngff import create_image
+from unetflow.images.sources import open_source
+from unetflow.report.viewer import Layer, Picked, levels, serve
+from unetflow.volumes.pyramid import add_pyramid
 from view import results
 
 

@@ -21,17 +21,19 @@ from segment_volume import segment_volume
 from stitch import stitch
 from test_joining import same_partition
 from test_volume_objects import OPTIONS as SEGMENTATION
-from unetflow import inference, memory, modelfile, models, pyramid, speed
+from unetflow import inference, memory, models
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
+from unetflow.images.sources import Source, open_source
+from unetflow.images.tiff import type_of_tiff
 from unetflow.metrics.streaming import Counts
 from unetflow.objects import segment
-from unetflow.plan import lay_out, work_of
 from unetflow.predictions import VolumePrediction
-from unetflow.shards import Shards
-from unetflow.sources import Source, open_source
-from unetflow.tiff import type_of_tiff
+from unetflow.sharing import modelfile
 from unetflow.tiles import mirror_index, read_window
+from unetflow.volumes import pyramid, speed
+from unetflow.volumes.plan import lay_out, work_of
+from unetflow.volumes.shards import Shards
 
 OPTIONS = {
     "tile": None,
@@ -654,7 +656,7 @@ def test_files_that_are_decoded_whole_are_counted(tmp_path):
 import sys, psutil
 sys.path.insert(0, "workflow/scripts")
 from unetflow import memory
-from unetflow.sources import open_source
+from unetflow.images.sources import open_source
 
 source = open_source({str(tmp_path / "*.tif")!r})
 import imagecodecs, tifffile
@@ -681,10 +683,11 @@ import json, resource, sys
 sys.path.insert(0, "workflow/scripts")
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
 import numpy as np, torch
-from unetflow import memory, modelfile, models
-from unetflow.plan import lay_out
-from unetflow.shards import Shards
-from unetflow.sources import open_source
+from unetflow import memory, models
+from unetflow.images.sources import open_source
+from unetflow.sharing import modelfile
+from unetflow.volumes.plan import lay_out
+from unetflow.volumes.shards import Shards
 import predict_slab
 
 torch.set_num_threads(1)

@@ -271,8 +271,8 @@ EDITS = {
     "deep in the library": ("metrics/warping.py", "kind=\"stable\"", "kind=\"mergesort\"",
         AFTER_SEGMENT - OF_OBJECTS | {"evaluate_volume"}),
     "the objects": ("objects.py", "probability > threshold", "probability >= threshold", AFTER_SEGMENT),
-    "the words about speed": ("speed.py", "expected, by number", "told, by number", {"measure_speed"}),
-    "the pictures": ("figures.py", "CROP = 384", "CROP = 300", PICTURES),
+    "the words about speed": ("volumes/speed.py", "expected, by number", "told, by number", {"measure_speed"}),
+    "the pictures": ("report/figures.py", "CROP = 384", "CROP = 300", PICTURES),
 }  # fmt: skip
 
 

@@ -21,10 +21,10 @@ import requests
 import tifffile
 import zarr
 from conftest import ROOT, Pipeline
-from unetflow import found
+from unetflow.datasets.stacks import Volume, read_split
+from unetflow.experiment import found
 from unetflow.objects import segment
 from unetflow.predictions import Prediction
-from unetflow.stacks import Volume, read_split
 from unetflow.weights import separate_touching
 
 PAGE = ROOT / "docs/tutorial.md"

@@ -3,7 +3,7 @@ import sys
 
 SCRIPTS = Path(workflow.current_basedir) / "../scripts"
 sys.path.insert(0, str(SCRIPTS))
-from unetflow.config import presets
+from unetflow.experiment.config import presets
 from unetflow.errors import InputError
 
 

@@ -1,5 +1,5 @@
 import json
-from unetflow.config import gpu_of_jobs
+from unetflow.experiment.config import gpu_of_jobs
 
 # What jobs need of a machine; profiles turn it into requests to a scheduler. It never changes results.
 

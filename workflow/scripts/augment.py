@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import zarr
 from unetflow import augment, jobs
-from unetflow.contacts import add_contacts
-from unetflow.found import followed
+from unetflow.datasets.stacks import Volume, read_split, write_chunk
+from unetflow.experiment.found import followed
 from unetflow.normalisation import normalise
-from unetflow.stacks import Volume, read_split, write_chunk
+from unetflow.training.contacts import add_contacts
 from unetflow.weights import training_target
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.checks import volume_findings
-from unetflow.sources import open_with_truth
+from unetflow.datasets.checks import volume_findings
+from unetflow.images.sources import open_with_truth
 
 
 def check(tables, volumes):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from unetflow import jobs, modelfile
+from unetflow import jobs
+from unetflow.datasets.stacks import Volume, read_split
 from unetflow.inference import predict
-from unetflow.stacks import Volume, read_split
+from unetflow.sharing import modelfile
 from unetflow.tiles import even_part
 
 WHOLE = 512  # pixels per side that are predicted at once; bounds the memory of the check

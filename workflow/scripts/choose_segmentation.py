@@ -8,14 +8,15 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import torch
-from unetflow import files, jobs, modelfile
-from unetflow.checks import annotated_sizes
+from unetflow import files, jobs
+from unetflow.datasets.checks import annotated_sizes
+from unetflow.datasets.stacks import Volume, read_split
 from unetflow.inference import predict_as
 from unetflow.metrics.registry import METRICS
 from unetflow.metrics.slices import truths
 from unetflow.models.network import inside
 from unetflow.objects import pieces, slice_options, tidied
-from unetflow.stacks import Volume, read_split
+from unetflow.sharing import modelfile
 
 # The order in which options are chosen: with necks first, what is found is as good on other slices as the best of all
 # combinations; with the threshold first it was worse (docs/log.md).

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.names import recipe_of
+from unetflow.experiment.names import recipe_of
 
 COLUMNS = ["model", "seconds", "views", "peak_mb", "gflop", "parameters", "training_s", "trained", "device", "threads"]
 

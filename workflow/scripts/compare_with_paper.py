@@ -3,7 +3,7 @@
 import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.registry import OF_OBJECTS
-from unetflow.tables import read_runs
+from unetflow.report.tables import read_runs
 
 ERRORS = ["warping_error", "rand_error", "pixel_error"]
 

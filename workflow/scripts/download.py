@@ -3,8 +3,8 @@
 import shutil
 
 from unetflow import files, jobs
+from unetflow.datasets.fetch import fetch, unpack
 from unetflow.errors import InputError
-from unetflow.fetch import fetch, unpack
 
 
 def download(folder, dataset, source):

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from unetflow import files, jobs, modelfile
+from unetflow import files, jobs
 from unetflow.errors import InputError
 from unetflow.models.ensemble import Ensemble
+from unetflow.sharing import modelfile
 
 
 def ensemble(members, model, fold):

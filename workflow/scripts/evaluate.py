@@ -2,12 +2,12 @@
 
 import pandas as pd
 from unetflow import jobs
+from unetflow.datasets.stacks import Volume
 from unetflow.metrics.calibration import errors_by_spread, reliability
 from unetflow.metrics.registry import METRICS
 from unetflow.metrics.slices import truths
 from unetflow.predictions import Prediction
-from unetflow.stacks import Volume
-from unetflow.tables import write_metrics
+from unetflow.report.tables import write_metrics
 
 CALIBRATION = ["dataset", "fold", "model", "seed", "of", "low", "high", "pixels", "mean", "share"]
 

@@ -3,13 +3,13 @@
 import numpy as np
 from unetflow import IGNORE, files, jobs
 from unetflow.blocks import Grid
-from unetflow.joining import Components, neighbourhood
+from unetflow.images.sources import open_source
 from unetflow.metrics.streaming import Counts
-from unetflow.parallel import in_parallel
 from unetflow.predictions import VolumePrediction
-from unetflow.shards import scratch_shards
-from unetflow.sources import open_source
-from unetflow.tables import write_metrics
+from unetflow.report.tables import write_metrics
+from unetflow.volumes.joining import Components, neighbourhood
+from unetflow.volumes.parallel import in_parallel
+from unetflow.volumes.shards import scratch_shards
 
 
 def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):

@@ -3,7 +3,7 @@
 import zarr
 from unetflow import jobs
 from unetflow.errors import InputError
-from unetflow.tiff import type_of_tiff, write_tiff
+from unetflow.images.tiff import type_of_tiff, write_tiff
 
 
 def export_images(image, exported):

@@ -6,10 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from unetflow import exchange, files, jobs, modelfile
-from unetflow.card import card
+from unetflow import files, jobs
+from unetflow.datasets.stacks import Volume, read_split
 from unetflow.errors import InputError
-from unetflow.stacks import Volume, read_split
+from unetflow.sharing import exchange, modelfile
+from unetflow.sharing.card import card
 from unetflow.tiles import read_window
 
 SHOWN = 256  # pixels per side of the output that a package is tested with

@@ -2,7 +2,7 @@
 
 import zarr
 from unetflow import jobs
-from unetflow.tiff import type_of_tiff, write_tiff
+from unetflow.images.tiff import type_of_tiff, write_tiff
 
 
 def export_tiff(image, exported):

@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import torch
-from unetflow import auto, files, jobs, memory
-from unetflow.fit import Recipe, Training
+from unetflow import files, jobs, memory
+from unetflow.datasets.stacks import Volume, read_split
 from unetflow.gpu import WARM_UP
 from unetflow.models import build
-from unetflow.stacks import Volume, read_split
+from unetflow.training import auto
+from unetflow.training.fit import Recipe, Training
 
 TIMED = 3  # steps
 

@@ -1,6 +1,7 @@
 """A trained model that is brought along: checked, and put beside those that are trained here."""
 
-from unetflow import files, jobs, modelfile
+from unetflow import files, jobs
+from unetflow.sharing import modelfile
 
 
 def import_model(file, model):

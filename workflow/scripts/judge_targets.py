@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 from unetflow import jobs
 from unetflow.metrics.registry import METRICS, OF_OBJECTS
-from unetflow.tables import by_run, paired, read_runs
+from unetflow.report.tables import by_run, paired, read_runs
 
 COLUMNS = ["target", "published", "protocol", "ours_mean", "ours_sd", "n", "verdict"]
 

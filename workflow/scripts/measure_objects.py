@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from unetflow import files, jobs, measures
-from unetflow.axes import channels_of
+from unetflow import files, jobs
 from unetflow.blocks import Grid, widened
-from unetflow.parallel import in_parallel
-from unetflow.sources import open_source
+from unetflow.images.axes import channels_of
+from unetflow.images.sources import open_source
+from unetflow.volumes import measures
+from unetflow.volumes.parallel import in_parallel
 
 
 def measure_objects(volume, segmentation, table, dimensions, workers, key):

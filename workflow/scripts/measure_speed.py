@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 from unetflow import files, jobs
-from unetflow.found import architecture_found
+from unetflow.experiment.found import architecture_found
 from unetflow.models import build
-from unetflow.speed import in_words, seconds_per_tile
+from unetflow.volumes.speed import in_words, seconds_per_tile
 
 
 def measure_speed(plan, architecture, options, speed, device):

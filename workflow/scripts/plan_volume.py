@@ -3,11 +3,11 @@
 import json
 
 from unetflow import files, jobs, memory
-from unetflow.checks import sizes_in_words
-from unetflow.found import architecture_found
+from unetflow.datasets.checks import sizes_in_words
+from unetflow.experiment.found import architecture_found
+from unetflow.images.sources import open_with_truth
 from unetflow.models import build
-from unetflow.plan import in_words, lay_out
-from unetflow.sources import open_with_truth
+from unetflow.volumes.plan import in_words, lay_out
 
 
 def plan_volume(volume, truth, architecture, options, plan, room):

@@ -1,8 +1,9 @@
 """Reliability of the probabilities of every recipe on one data set, and errors by their spread."""
 
 import pandas as pd
-from unetflow import figures, jobs
-from unetflow.names import recipe_of
+from unetflow import jobs
+from unetflow.experiment.names import recipe_of
+from unetflow.report import figures
 
 
 def plot_calibration(calibration, dataset, figure):

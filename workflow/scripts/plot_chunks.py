@@ -1,7 +1,8 @@
 """Picture of augmented training samples."""
 
-from unetflow import figures, jobs
-from unetflow.stacks import Samples
+from unetflow import jobs
+from unetflow.datasets.stacks import Samples
+from unetflow.report import figures
 
 SHOWN = 4  # samples
 

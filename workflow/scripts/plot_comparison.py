@@ -1,9 +1,10 @@
 """All recipes on one data set: bars with spread beside the published figures, and gains over the reference."""
 
 import pandas as pd
-from unetflow import figures, jobs
+from unetflow import jobs
 from unetflow.metrics.registry import METRICS, OF_OBJECTS
-from unetflow.tables import read_runs
+from unetflow.report import figures
+from unetflow.report.tables import read_runs
 
 
 def plot_comparison(summary, metrics, reported, dataset, reference, table1, bars, differences):

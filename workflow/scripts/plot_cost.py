@@ -1,9 +1,10 @@
 """What training time buys on one data set: every run's metrics against the minutes that its training took."""
 
 import pandas as pd
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.experiment.names import recipe_of
 from unetflow.metrics.registry import METRICS
-from unetflow.names import recipe_of
+from unetflow.report import figures
 
 
 def plot_cost(metrics, runtime, members, dataset, figure):

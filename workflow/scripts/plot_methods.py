@@ -1,8 +1,9 @@
 """The first test slice of a fold by every recipe, side by side."""
 
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.datasets.stacks import Volume
 from unetflow.predictions import Prediction
-from unetflow.stacks import Volume
+from unetflow.report import figures
 
 
 def plot_methods(volume, methods, figure):

@@ -1,7 +1,8 @@
 """Picture of the sizes and grey values of a volume's objects."""
 
 import pandas as pd
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.report import figures
 
 if __name__ == "__main__":
     with jobs.job(snakemake):

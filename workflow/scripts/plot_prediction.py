@@ -1,9 +1,10 @@
 """Picture of a model's test slices: image, probability, borders, spread."""
 
 import pandas as pd
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.datasets.stacks import Volume
 from unetflow.predictions import Prediction
-from unetflow.stacks import Volume
+from unetflow.report import figures
 
 SHOWN = 2  # slices
 

@@ -1,7 +1,8 @@
 """Learning curves."""
 
 import pandas as pd
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.report import figures
 
 
 def plot_training(history, figure):

@@ -1,9 +1,10 @@
 """Picture of a volume: image, probability, borders of objects, spread, in the middle of its middle slice."""
 
 import numpy as np
-from unetflow import figures, jobs
+from unetflow import jobs
+from unetflow.images.sources import open_source
 from unetflow.predictions import VolumePrediction
-from unetflow.sources import open_source
+from unetflow.report import figures
 
 
 def plot_volume(volume, prediction, segmentation, figure):

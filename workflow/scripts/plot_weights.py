@@ -1,8 +1,9 @@
 """Picture of the weight map of a fold."""
 
 import zarr
-from unetflow import figures, jobs
-from unetflow.stacks import Volume, read_split
+from unetflow import jobs
+from unetflow.datasets.stacks import Volume, read_split
+from unetflow.report import figures
 
 
 def plot_weights(volume, splits, targets, figure, fold):

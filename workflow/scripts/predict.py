@@ -4,12 +4,13 @@ from pathlib import Path
 
 import torch
 import zarr
-from unetflow import files, jobs, modelfile
+from unetflow import files, jobs
+from unetflow.datasets.stacks import Volume, read_split
 from unetflow.errors import InputError
+from unetflow.images.ngff import create_image
 from unetflow.inference import predict_as
-from unetflow.ngff import create_image
-from unetflow.shards import channels
-from unetflow.stacks import Volume, read_split
+from unetflow.sharing import modelfile
+from unetflow.volumes.shards import channels
 
 
 def predict_slices(volume, splits, model, prediction, fold, options, device, key):

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from unetflow import files, jobs, memory, modelfile
+from unetflow import files, jobs, memory
 from unetflow.blocks import Grid
+from unetflow.images.sources import open_source
 from unetflow.inference import Predictor, predict_blocks
 from unetflow.normalisation import in_digits
-from unetflow.plan import check_unchanged
-from unetflow.shards import prediction_shards
-from unetflow.sources import open_source
+from unetflow.sharing import modelfile
+from unetflow.volumes.plan import check_unchanged
+from unetflow.volumes.shards import prediction_shards
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import zarr
 from unetflow import files, jobs
-from unetflow.checks import check_slices
+from unetflow.datasets.checks import check_slices
+from unetflow.datasets.readers import READERS
+from unetflow.datasets.splits import make_splits
+from unetflow.datasets.stacks import Volume, write_volume
 from unetflow.normalisation import in_digits
-from unetflow.readers import READERS
-from unetflow.splits import make_splits
-from unetflow.stacks import Volume, write_volume
 
 
 def prepare(folder, volume, splits, checks, dataset):

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import torch
 from unetflow import files, jobs
-from unetflow.found import architecture_found
+from unetflow.experiment.found import architecture_found
 from unetflow.inference import DEFAULT_TILE, predict_as
 from unetflow.models import build
-from unetflow.plan import operations
 from unetflow.tiles import fitting_tile, tiles
+from unetflow.volumes.plan import operations
 
 SIZE = 512  # pixels per side of the image, as in ISBI 2012
 REPEATS = 3

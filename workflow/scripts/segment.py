@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 from unetflow import jobs
-from unetflow.ngff import create_image
+from unetflow.images.ngff import create_image
 from unetflow.objects import segment, slice_options
 from unetflow.predictions import Prediction
 

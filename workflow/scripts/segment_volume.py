@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from unetflow import files, jobs, ngff
+from unetflow import files, jobs
 from unetflow.blocks import Grid
-from unetflow.joining import straight_cuts
+from unetflow.images import ngff
 from unetflow.objects import VolumeObjects
-from unetflow.parallel import in_parallel
 from unetflow.predictions import VolumePrediction
-from unetflow.pyramid import add_pyramid
-from unetflow.shards import Shards, scratch_shards
+from unetflow.volumes.joining import straight_cuts
+from unetflow.volumes.parallel import in_parallel
+from unetflow.volumes.pyramid import add_pyramid
+from unetflow.volumes.shards import Shards, scratch_shards
 
 
 def segment_volume(prediction, segmentation, options, workers, key):

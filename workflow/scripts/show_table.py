@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.pages import page as as_page
+from unetflow.report.pages import page as as_page
 
 
 def show_table(table, page, title, wide):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unetflow import files, jobs
 from unetflow.errors import InputError
-from unetflow.pyramid import add_pyramid
+from unetflow.volumes.pyramid import add_pyramid
 
 
 def stitch(slabs, plan, prediction, workers, key):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from unetflow import jobs
-from unetflow.tables import by_run, paired, read_runs
+from unetflow.report.tables import by_run, paired, read_runs
 
 COLUMNS = ["dataset", "model", "metric", "mean", "sd", "runs"]
 PAIRED = ["n", "difference", "low", "high", "effect", "p"]

@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import torch
 import zarr
-from unetflow import files, jobs, modelfile
+from unetflow import files, jobs
+from unetflow.datasets.stacks import Samples, Volume, read_split
 from unetflow.errors import InputError
-from unetflow.fit import Recipe, Training, take_part
-from unetflow.found import architecture_found, followed
+from unetflow.experiment.found import architecture_found, followed
 from unetflow.inference import predict
-from unetflow.losses import LOSSES
 from unetflow.metrics.overlap import iou
 from unetflow.models import build
 from unetflow.models.network import inside
-from unetflow.stacks import Samples, Volume, read_split
-from unetflow.team import together
+from unetflow.sharing import modelfile
+from unetflow.training.fit import Recipe, Training, take_part
+from unetflow.training.losses import LOSSES
+from unetflow.training.team import together
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import zarr
 from unetflow import jobs
-from unetflow.axes import channels_of
-from unetflow.ngff import channel_names
+from unetflow.datasets.stacks import Volume
+from unetflow.images.axes import channels_of
+from unetflow.images.ngff import channel_names
 from unetflow.predictions import Prediction
-from unetflow.stacks import Volume
-from unetflow.viewer import Layer, Picked, levels, serve
+from unetflow.report.viewer import Layer, Picked, levels, serve
 
 
 def scenes(tested, volumes):

@@ -2,9 +2,9 @@
 
 import numpy as np
 from unetflow import CLASSES, jobs
-from unetflow.found import followed
-from unetflow.ngff import create_plain
-from unetflow.stacks import Volume, read_split
+from unetflow.datasets.stacks import Volume, read_split
+from unetflow.experiment.found import followed
+from unetflow.images.ngff import create_plain
 from unetflow.weights import balanced_class_weights, separate_touching, training_target
 
 

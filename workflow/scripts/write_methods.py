@@ -4,13 +4,14 @@ import json
 from html import escape
 from pathlib import Path
 
-from unetflow import files, jobs, methods
-from unetflow.found import followed
+from unetflow import files, jobs
+from unetflow.datasets.stacks import Volume
+from unetflow.experiment.found import followed
+from unetflow.experiment.names import recipe_of
+from unetflow.experiment.recipes import completed_recipe, is_auto
 from unetflow.models import blueprint
-from unetflow.names import recipe_of
-from unetflow.pages import page
-from unetflow.recipes import completed_recipe, is_auto
-from unetflow.stacks import Volume
+from unetflow.report import methods
+from unetflow.report.pages import page
 
 SOFTWARE = ("torch", "numpy", "scipy", "scikit-image", "zarr", "snakemake")
 

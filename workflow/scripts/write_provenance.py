@@ -9,7 +9,7 @@ import pandas as pd
 import psutil
 import torch
 from unetflow import files, jobs
-from unetflow.methods import versions
+from unetflow.report.methods import versions
 
 NAMED = (
     "snakemake",

@@ -9,8 +9,8 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
 from .blocks import widened
-from .joining import Components, neighbourhood
-from .parallel import in_parallel
+from .volumes.joining import Components, neighbourhood
+from .volumes.parallel import in_parallel
 
 
 def segment(probability, min_size=0, grow=0, **how):

@@ -3,7 +3,7 @@
 import numpy as np
 import zarr
 
-from . import ngff
+from .images import ngff
 
 
 class Prediction:

@@ -1,0 +1,236 @@
+"""Readers by format: from the files of a data set to a list of slices. A new format is one function here."""
+
+import re
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import find_objects
+
+from .. import IGNORE
+from ..errors import InputError
+from ..images.pixels import check_size, read_channels, read_image, read_stack
+from ..images.sources import open_any, open_source
+from .stacks import Slice
+from .synthetic import GENERATORS
+
+SUFFIXES = (".tif", ".tiff", ".png")
+
+
+def read_isbi2012(folder):
+    """ISBI 2012 EM challenge: multi-page TIFF stacks train-volume, train-labels, test-volume and maybe test-labels.
+
+    Copies of "test labels" that repeat the training labels are known to circulate; such a file is not used.
+    """
+    images, truths = (read_stack(find_file(folder, f"train-{kind}.tif")) for kind in ("volume", "labels"))
+    if len(images) != len(truths):
+        raise InputError(
+            f"{folder}: train-volume.tif has {len(images)} slices, train-labels.tif {len(truths)}; fetch both again"
+        )
+    slices = [Slice(f"train/{z:03d}", "train", *pair) for z, pair in enumerate(zip(images, truths))]
+    if find_file(folder, "test-volume.tif", needed=False):
+        images = read_stack(find_file(folder, "test-volume.tif"))
+        truth = find_file(folder, "test-labels.tif", needed=False)
+        truth = read_stack(truth) if truth else None
+        if truth is not None and (len(truth) != len(images) or same_slices(truth, [s.labels for s in slices])):
+            truth = None
+        for z, image in enumerate(images):
+            labels = None if truth is None else truth[z]
+            slices.append(Slice(f"test/{z:03d}", "test", image, labels, part="test"))
+    return slices
+
+
+def same_slices(one, other):
+    return any(np.array_equal(a, b) for a in one for b in other)
+
+
+def read_ctc(folder, margin=0, sequences=None, silver=False):
+    """Cell Tracking Challenge: sequences 01, 02, ... with gold segmentation truth on some frames, which are read.
+
+    Their tracking markers are read as well. Where these show cells that the segmentation leaves out, unlabelled pixels
+    are unknown; and so are they outside the field of interest, ``margin`` pixels off the image's border, since cells
+    that lie wholly there carry no annotation. ``sequences`` : those that are read, as in ["01"]; all by default.
+    ``silver`` : whether frames with silver truth alone (a fusion of what programs found) are read too; they train, and
+    nothing is tested on them.
+    """
+    gold = truths_of_frames(folder, "GT", sequences)
+    if not gold:
+        raise InputError(f"{folder} holds no NN_GT/SEG/man_segTTT.tif; name the folder that holds 01, 01_GT, 02, 02_GT")
+    fused = truths_of_frames(folder, "ST", sequences) if silver else {}
+    if silver and not fused:
+        raise InputError(
+            f"{folder} holds no NN_ST/SEG/man_segTTT.tif; take out the option silver, or fetch the set again"
+        )
+    slices = []
+    for (sequence, number), truth in sorted((fused | gold).items()):
+        part = "train" if (sequence, number) in gold else "silver"
+        slices.append(read_frame(truth, sequence, number, margin, part))
+    return slices
+
+
+def truths_of_frames(folder, kind, sequences):
+    """dict (sequence, frame number) -> path of its segmentation truth of a ``kind`` ("GT", "ST")."""
+    found = {}
+    for truth in (f for name in sequences or ["*"] for f in Path(folder).rglob(f"{name}_{kind}/SEG/man_seg*.tif")):
+        frame = re.fullmatch(r"man_seg_?(\d+)", truth.stem)
+        if frame is None:
+            raise InputError(f"{truth} is a 3-D truth (man_seg_TTT_ZZZ), which this reader does not know; use 2-D sets")
+        found[truth.parents[1].name.removesuffix(f"_{kind}"), frame.group(1)] = truth
+    return found
+
+
+def read_frame(truth, sequence, number, margin, part):
+    """The `Slice` of one frame, whose segmentation truth is at ``truth``."""
+    home = truth.parents[2]
+    image, labels = read_image(home / sequence / f"t{number}.tif"), read_image(truth).astype(np.int32)
+    tracked = home / f"{sequence}_GT/TRA/man_track{number}.tif"
+    markers = read_image(tracked).astype(np.int32) if tracked.is_file() else None
+    if markers is not None and unannotated(markers, labels):
+        labels[labels == 0] = IGNORE
+    for known in (labels, markers):
+        if known is not None:
+            known[outside(known.shape, margin) & (known == 0)] = IGNORE
+    return Slice(f"{sequence}/t{number}", sequence, image, labels, part, markers)
+
+
+def outside(shape, margin):
+    """bool[y, x]: the pixels that are less than ``margin`` off the border."""
+    border = np.ones(shape, bool)
+    border[margin : shape[0] - margin, margin : shape[1] - margin] = False
+    return border
+
+
+def unannotated(markers, labels):
+    """How many markers (tracking truth) lie wholly on background of the segmentation truth."""
+    return sum(not labels[box][markers[box] == k].any() for k, box in enumerate(find_objects(markers), 1) if box)
+
+
+def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
+    """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
+
+    images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
+    label images have at their end besides; both may then lie in one folder. axes, channel : of the images, as
+    `read_channels` takes them.
+    """
+    folder = Path(folder)
+    truths = files_by_stem(folder / labels, only=lambda stem: stem.endswith(suffix))
+    truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
+    first, *others = images if isinstance(images, list) else [images]
+    files = files_by_stem(folder / first, only=lambda stem: not suffix or not stem.endswith(suffix))
+    if orphans := sorted(set(truths) - set(files)):
+        raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
+    slices = []
+    for stem, path in files.items():
+        pages = read_channels(path, axes, channel)
+        if others:
+            pages = with_channels(pages, path, [folder / other / path.name for other in others], axes)
+        truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
+        if len(truth) != len(pages):
+            raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
+        names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
+        slices += [Slice(name, stem, *pair) for name, *pair in zip(names, pages, truth)]
+    return slices
+
+
+def with_channels(pages, path, others, axes):
+    """[z, c, y, x] of the slices ``pages`` of the file ``path`` and of files ``others`` with a channel more each."""
+    found = [pages, *(read_channels(other, axes) for other in others)]
+    for other, more in zip(others, found[1:]):
+        if more.shape != pages.shape:
+            raise InputError(f"{other} has the shape {more.shape}, but {path} {pages.shape}; channels have equal ones")
+    return np.stack(found, axis=1)
+
+
+def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=0):
+    """Generated images with exact truth (`unetflow.datasets.synthetic`)."""
+    images, labels = GENERATORS[kind](slices, size, cells, seed)
+    return [Slice(f"{z:03d}", "generated", *pair) for z, pair in enumerate(zip(images, labels))]
+
+
+def read_volume(folder, files=None, images=None, labels="labels", axes=None, channel=None, annotated=None):
+    """A volume with labels of the same size, each slice an image: arrays of one Zarr, N5 or HDF5, or files or stores in
+    one folder. Of several volumes each is a group.
+
+    files : pattern of the stores or files in ``folder``, as in "*.h5", where there are several volumes; by default
+    ``folder`` is one, or holds one. images, labels : their names in it; images may be left out where there is one, or
+    one at full resolution. axes, channel : of the image, as `sources.open_source` takes them; the labels' axes are the
+    same without channels, where their file doesn't say them. annotated : numbers of the slices that are, from 0.
+    """
+    paths = [folder] if files is None else sorted(Path(folder).glob(files))
+    if not paths:
+        raise InputError(f"{folder} holds nothing called {files}; correct the data set's option files, or its path")
+    slices = []
+    for path in paths:
+        pairs = labelled_slices(path, images, labels, axes, channel, annotated)
+        group, before = (path.stem, f"{path.stem}/") if files else ("volume", "")
+        digits = max(3, len(str(len(pairs))))
+        slices += [Slice(f"{before}{z:0{digits}d}", group, *pair) for z, pair in enumerate(pairs)]
+    return slices
+
+
+def labelled_slices(folder, images, labels, axes, channel, annotated):
+    """(image, labels or None) of each slice of one volume; arguments as for `read_volume`."""
+    image = open_part(folder, "images", images, axes, channel)
+    truth = open_part(folder, "labels", labels, axes, None)
+    if truth.shape != image.shape:
+        raise InputError(
+            f"{truth.name} has the shape {truth.shape}, but {image.name} {image.shape}; name arrays of one shape with "
+            f"the options images and labels"
+        )
+    if (beyond := max(annotated or [0])) >= image.shape[0]:
+        raise InputError(
+            f"{image.name} has no slice {beyond}, but the option annotated names it; there are {image.shape[0]}, from 0"
+        )
+    stack, drawn = whole(image), whole(truth)
+    known = range(len(stack)) if annotated is None else annotated
+    return [(stack[z], drawn[z] if z in known else None) for z in range(len(stack))]
+
+
+def open_part(folder, option, name, axes, channel):
+    """The `sources.Source` that the ``option`` of a `read_volume` calls ``name``."""
+    inside = name and Path(folder, name).exists()
+    path, array = (Path(folder, name), None) if inside else (folder, name)
+    try:
+        missing = len(axes or "") - len(open_any(str(path), array).array.shape)
+        return open_source(str(path), array, axes.replace("c", "") if axes and missing > 0 else axes, channel)
+    except InputError as error:
+        raise InputError(f"the data set's option {option} ({name or 'left out'}): {error}") from error
+
+
+def whole(source):
+    """All voxels of a `sources.Source`. Raises InputError if there are more than memory holds."""
+    check_size(source.name, prod(source.shape) * source.channels * source.dtype.itemsize)
+    return source.read((0, 0, 0), source.shape)
+
+
+READERS = {
+    "isbi2012": read_isbi2012,
+    "ctc": read_ctc,
+    "folder": read_folder,
+    "volume": read_volume,
+    "generated": read_generated,
+}
+
+
+def find_file(folder, name, needed=True):
+    """The file called ``name`` anywhere below ``folder``; None if it isn't there and not ``needed``."""
+    found = sorted(Path(folder).rglob(name))
+    if found or not needed:
+        return found[0] if found else None
+    raise InputError(f"{folder} holds no {name}; put it there, or correct the data set's path")
+
+
+def files_by_stem(folder, only):
+    """dict stem -> path of the images in a folder whose stem passes ``only``, sorted.
+
+    Raises InputError if there are none, or two of one name.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; correct the data set's path, or its options images and labels")
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and only(f.stem))
+    if not files:
+        raise InputError(f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path")
+    if len({f.stem for f in files}) < len(files):
+        twice = next(f for f in files if sum(g.stem == f.stem for g in files) > 1)
+        raise InputError(f"{folder} holds two files called {twice.stem}; keep one of them")
+    return {f.stem: f for f in files}

@@ -1,0 +1,1 @@
+"""Models as files, and as packages for other programs and people."""

@@ -1,0 +1,1 @@
+"""Training: the loop and its parts, and recipes that follow from the data."""
