@@ -1,7 +1,6 @@
 """What all scripts share: the log, one sentence instead of a traceback for bad input, the device, state folders."""
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ import tempfile
 import threading
 import time
 import traceback
+import zlib
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -201,16 +201,21 @@ class Journal:
 
     def holds(self, name, content):
         """Whether the piece ``name`` was noted with just these bytes."""
-        return self.done.get(name) == hashlib.sha256(content).hexdigest()
+        return self.done.get(name) == checksum(content)
 
     def note(self, name, content):
-        line = {name: hashlib.sha256(content).hexdigest()}
+        line = {name: checksum(content)}
         path = self.path if self.home == this_process() else f"{self.path}.{this_process()}"
         with NOTING, open(path, "a") as file:
             file.write(f"\n{json.dumps(line)}")
             file.flush()
             os.fsync(file.fileno())
             self.done |= line
+
+
+def checksum(content):
+    """Length and CRC of bytes: it guards against accidents, in an eighth of the time of SHA-256 (docs/log.md)."""
+    return f"{len(content)}-{zlib.crc32(content):08x}"
 
 
 def this_process():
