@@ -126,6 +126,7 @@ SMALL = CONFIG["models"]["small"]
 BROUGHT = {"file": "nowhere/model.zip", "prediction": "paper"}
 MISTAKES = {  # title: (path in the configuration, value)
     "section misspelt": ("trainings", {}),
+    "section missing, as in another folder than that of config.yaml": ("models", DROP),
     "key misspelt": ("training/paper/learningrate", 1),
     "key missing": ("models/small/network", DROP),
     "text for a number": ("training/quick/steps", "many"),

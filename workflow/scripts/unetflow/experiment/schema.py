@@ -27,6 +27,11 @@ def explain(error, schema):
         return f"config: {where} has an unknown key {unknown!r}; {suggestion(unknown, known)}"
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
+        if not error.absolute_path:
+            return (
+                f"config: there is no section {missing!r}; add it, run in the folder of a config.yaml that has it, or "
+                f"name that file first (--configfile config.yaml mine.yaml)"
+            )
         return f"config: {where} lacks the key {missing!r}; add it (docs/configuration.md says what it means)"
     if error.validator == "enum":
         return f"config: {where} is {error.instance!r}; {suggestion(error.instance, error.validator_value)}"
