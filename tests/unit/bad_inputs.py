@@ -408,6 +408,13 @@ def _(folder):
     return preparing(folder)
 
 
+@case("Data sets", "labels as JPEG")
+def _(folder):
+    pair(folder, labels=False)
+    imsave(folder / "labels/a.jpg", grey(), check_contrast=False)
+    return preparing(folder)
+
+
 @case("Data sets", "two images of one name")
 def _(folder):
     pair(folder)
@@ -733,6 +740,12 @@ case("Volumes", "channel of a volume without any")(lambda folder: stack(folder, 
 case("Volumes", "voxel size unknown")(lambda folder: stack(folder, voxel_size=None))
 case("Volumes", "empty volume")(lambda folder: stack(folder, (0, 20, 24)))
 case("Volumes", "memory too small for any tile")(lambda folder: stack(folder, room=10**6))
+
+
+@case("Volumes", "truth as JPEG")
+def _(folder):
+    imsave(folder / "truth.jpg", grey(20, 24), check_contrast=False)
+    return stack(folder, (1, 20, 24), truth={"path": str(folder / "truth.jpg")})
 
 
 @case("Volumes", "truth of another shape")

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import zarr
 from conftest import shared
-from skimage.io import imsave
+from skimage.io import imread, imsave
 from unetflow import IGNORE
 from unetflow.datasets import synthetic
 from unetflow.datasets.checks import check_slices
@@ -28,7 +28,7 @@ def image(*shape):
 
 def write(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".png":
+    if path.suffix != ".tif":
         imsave(path, array, check_contrast=False)
     else:
         tifffile.imwrite(path, array, **options)
@@ -118,6 +118,16 @@ def test_ctc_real_sets():
     slices = read_ctc(shared("data/PhC-C2DH-U373"))
     assert len(slices) == 34 and {s.image.shape for s in slices} == {(520, 696)}
     assert not any((s.labels == IGNORE).any() for s in slices if s.group == "01")
+
+
+def test_folder_of_jpeg_and_bmp(tmp_path):
+    for name in ("images/a.JPG", "images/b.jpeg", "images/c.bmp", "labels/a.png", "labels/b.tif", "labels/c.bmp"):
+        write(tmp_path / name, image(8, 9))
+    slices = read_folder(tmp_path)
+    assert [one.name for one in slices] == ["a", "b", "c"]
+    for one, name in zip(slices, ("images/a.JPG", "images/b.jpeg", "images/c.bmp")):
+        np.testing.assert_array_equal(one.image, imread(tmp_path / name))
+    np.testing.assert_array_equal(slices[2].labels, imread(tmp_path / "labels/c.bmp"))
 
 
 def test_folder_of_tiff_and_png_with_unlabelled_and_stacks(tmp_path):

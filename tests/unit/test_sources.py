@@ -16,7 +16,7 @@ import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.io import imsave
+from skimage.io import imread, imsave
 from unetflow.datasets.checks import volume_findings
 from unetflow.errors import InputError
 from unetflow.images.axes import CHOSEN
@@ -200,6 +200,25 @@ def test_files_are_in_the_order_of_their_numbers(phantom, tmp_path, ending):
     assert source.files == tuple(f"slice {z}.{ending}" for z in range(12))
     if ending == "png":
         assert_reads(open_source(str(tmp_path / "slice 3.png")), volume[3:4])
+
+
+@pytest.mark.parametrize("ending", ["bmp", "jpg", "JPEG"])
+def test_pictures_of_other_kinds(tmp_path, ending):
+    """Of a kind that loses nothing they are what was written, and always what scikit-image reads."""
+    colours = np.random.default_rng(0).integers(0, 255, (2, 20, 30, 3), np.uint8)
+    for k, image in enumerate(colours):
+        imsave(tmp_path / f"grey {k}.{ending}", image[: 20 - k, : 30 - 2 * k, 0], check_contrast=False)
+        imsave(tmp_path / f"colour {k}.{ending}", image, check_contrast=False)
+    grey = open_source(str(tmp_path / f"grey*.{ending}"))
+    assert grey.sizes == ((20, 30), (19, 28)) and grey.files == (f"grey 0.{ending}", f"grey 1.{ending}")
+    window = grey.read((1, 3, 4), (2, 19, 28))[0]
+    np.testing.assert_array_equal(window, imread(tmp_path / f"grey 1.{ending}")[3:, 4:])
+    green = open_source(str(tmp_path / f"colour*.{ending}"), channel=1)
+    np.testing.assert_array_equal(
+        green.read((0, 0, 0), (1, 20, 30))[0], imread(tmp_path / f"colour 0.{ending}")[..., 1]
+    )
+    if ending == "bmp":
+        np.testing.assert_array_equal(window, colours[1, 3:19, 4:28, 0])
 
 
 def test_tiff_with_metadata(phantom, tmp_path):

@@ -9,12 +9,14 @@ from scipy.ndimage import find_objects
 
 from .. import IGNORE
 from ..errors import InputError
+from ..images.formats import PICTURES
+from ..images.image_files import check_lossless
 from ..images.pixels import check_size, read_channels, read_image, read_stack
 from ..images.sources import open_any, open_source
 from .stacks import Slice
 from .synthetic import GENERATORS
 
-SUFFIXES = (".tif", ".tiff", ".png")
+SUFFIXES = (".tif", ".tiff", *PICTURES)
 
 
 def read_isbi2012(folder):
@@ -106,7 +108,7 @@ def unannotated(markers, labels):
 
 
 def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
-    """A folder of images and one of label images with the same names (TIFF, PNG); images without labels stay so.
+    """A folder of images and one of label images with the same names (SUFFIXES); images without labels stay so.
 
     images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
     label images have at their end besides; both may then lie in one folder. axes, channel : of the images, as
@@ -119,6 +121,8 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
     files = files_by_stem(folder / first, only=lambda stem: not suffix or not stem.endswith(suffix))
     if orphans := sorted(set(truths) - set(files)):
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
+    for path in truths.values():
+        check_lossless(path)
     slices = []
     for stem, path in files.items():
         pages = read_channels(path, axes, channel)
@@ -172,6 +176,7 @@ def labelled_slices(folder, images, labels, axes, channel, annotated):
     """(image, labels or None) of each slice of one volume; arguments as for `read_volume`."""
     image = open_part(folder, "images", images, axes, channel)
     truth = open_part(folder, "labels", labels, axes, None)
+    check_lossless(truth.name)
     if truth.shape != image.shape:
         raise InputError(
             f"{truth.name} has the shape {truth.shape}, but {image.name} {image.shape}; name arrays of one shape with "

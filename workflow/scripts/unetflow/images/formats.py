@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 
 TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
-PNG = ".png"
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")  # decoded as a whole
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 NANOMETRES = {"angstrom": 0.1, "nanometer": 1, "micrometer": 1e3, "millimeter": 1e6}
 
@@ -72,7 +72,7 @@ def open_zarr(path, name):
     except Exception as error:
         raise InputError(
             f"{path} can't be opened as Zarr ({error or type(error).__name__}); correct `path`, or name a file by its "
-            f"ending: {', '.join([*TIFF_ENDINGS, PNG, *HDF5_ENDINGS, '.n5'])}"
+            f"ending: {', '.join([*TIFF_ENDINGS, *PICTURES, *HDF5_ENDINGS, '.n5'])}"
         ) from error
     if isinstance(node, zarr.Array):
         return Opened(str(path), quickly_read(node), _names_of_axes(node))

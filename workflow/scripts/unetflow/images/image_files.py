@@ -1,4 +1,4 @@
-"""Opening TIFF and PNG files without reading them: a stack in one file, or a pattern of files with a slice each."""
+"""Opening image files (TIFF, PNG, JPEG, BMP) without reading them: a stack in one, or a pattern of a slice each."""
 
 from glob import glob
 from os.path import commonpath, relpath
@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import PNG, Opened, known_unit, local_or_remote_file
+from .formats import PICTURES, Opened, known_unit, local_or_remote_file
 
-PNG_AXES = "yxc"  # the first two of them, if it is grey
+PICTURE_AXES = "yxc"  # the first two of them, if it is grey
+LOSSY = (".jpg", ".jpeg")
 
 
 def open_tiff(path, name):
@@ -53,13 +54,13 @@ def axes_of(series):
 
 
 def open_slices(path, name):
-    """A pattern of TIFF or PNG files, in the order of the numbers in their names (2 before 10), or one PNG file."""
+    """A pattern of image files, in the order of the numbers in their names (2 before 10), or one of PICTURES."""
     from tifffile import natural_sorted
 
     files = natural_sorted(glob(path))
     if not files:
         raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
-    if len(files) == 1 and not path.lower().endswith(PNG):
+    if len(files) == 1 and not path.lower().endswith(PICTURES):
         return open_tiff(files[0], name)
     array = Slices(files)
     folder = commonpath([Path(file).parent for file in files])
@@ -103,9 +104,9 @@ def head(file):
     import imageio.v3 as imageio
 
     try:
-        if file.lower().endswith(PNG):
+        if file.lower().endswith(PICTURES):
             known = imageio.improps(file)
-            return PNG_AXES[: len(known.shape)], known.shape, known.dtype, known.shape
+            return PICTURE_AXES[: len(known.shape)], known.shape, known.dtype, known.shape
         tiff, series = image_in(file)
         with tiff:
             chunk = series.keyframe.chunks
@@ -117,15 +118,21 @@ def head(file):
 
 
 def read_part(file, index):
-    """``index`` of the array in a TIFF or PNG file; of a TIFF only the strips or tiles are decoded that it needs."""
+    """``index`` of the array in an image file; of a TIFF only the strips or tiles are decoded that it needs."""
     import zarr
     from skimage.io import imread
 
-    if file.lower().endswith(PNG):
+    if file.lower().endswith(PICTURES):
         return imread(file)[index]
     tiff, series = image_in(file)
     with tiff:
         return zarr.open(series.aszarr(level=0), mode="r")[index]
+
+
+def check_lossless(path):
+    """Raise InputError if labels lie in a file of a kind that changes their numbers."""
+    if str(path).lower().endswith(LOSSY):
+        raise InputError(f"{path} is a JPEG, whose packing changes the numbers of labels; save labels as PNG or TIFF")
 
 
 def unreadable(file, error):
@@ -133,8 +140,8 @@ def unreadable(file, error):
 
 
 def spacing_of_file(file):
-    """What `spacing_of` returns, of a TIFF file or, where nothing is known, of a PNG file."""
-    if file.lower().endswith(PNG):
+    """What `spacing_of` returns, of a TIFF file; others don't say it."""
+    if file.lower().endswith(PICTURES):
         return None, None
     tiff, _ = image_in(file)
     with tiff:

@@ -8,7 +8,8 @@ import psutil
 from skimage.io import imread
 
 from ..errors import InputError, first_line
-from .image_files import PNG_AXES, axes_of, image_in
+from .formats import PICTURES
+from .image_files import PICTURE_AXES, axes_of, image_in
 
 
 def read_stack(path):
@@ -71,14 +72,14 @@ def read_image(path):
 
 
 def read_array(path):
-    """The pixels of a TIFF or PNG file, and its axes, a letter each. Raises InputError if it can't be read."""
+    """The pixels of an image file, and its axes, a letter each. Raises InputError if it can't be read."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing; put it there, or correct the data set's path")
     try:
-        if path.suffix.lower() == ".png":
+        if path.suffix.lower() in PICTURES:
             array = imread(path)
-            return array, PNG_AXES[: array.ndim]
+            return array, PICTURE_AXES[: array.ndim]
         file, series = image_in(path)
         with file:
             check_size(path, prod(series.shape) * series.dtype.itemsize)

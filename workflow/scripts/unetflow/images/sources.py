@@ -1,4 +1,4 @@
-"""Volumes where they lie: OME-Zarr, Zarr, N5, TIFF and HDF5, on disk or behind a URL, and PNG, read window by window.
+"""Volumes where they lie, read window by window: OME-Zarr, Zarr, N5, TIFF, HDF5, also behind a URL; PNG, JPEG, BMP.
 
 Whatever the order of its axes, a volume is read as [z, y, x], with one of its channels and time points, or as
 [z, c, y, x] with several channels. Nothing but the windows asked for is ever loaded.
@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import InputError
 from ..normalisation import moments
 from .axes import channels_of, check_axes
-from .formats import HDF5_ENDINGS, PNG, TIFF_ENDINGS, Channels, open_hdf5, open_n5, open_zarr
-from .image_files import open_slices, open_tiff
+from .formats import HDF5_ENDINGS, PICTURES, TIFF_ENDINGS, Channels, open_hdf5, open_n5, open_zarr
+from .image_files import check_lossless, open_slices, open_tiff
 
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
 SMALL = 2**24  # voxels of a volume that is looked at as a whole
@@ -141,8 +141,8 @@ def open_source(path, array=None, axes=None, channel=None, time=None, voxel_size
 
     Parameters
     ----------
-    path : a Zarr or N5 store, a TIFF, PNG or HDF5 file, a pattern (``*``) of TIFF or PNG slices, or the URL of a store
-        or file (but a PNG); a list of such, with a channel each.
+    path : a Zarr or N5 store, an HDF5 or image file (TIFF, PNG, JPEG, BMP), a pattern (``*``) of images, or the URL of
+        a store, a TIFF or an HDF5 file; a list of such, with a channel each.
     array : name of the array within the store or file, where it isn't the only one or the full resolution of an image.
     axes, voxel_size, unit : what they are, where the file doesn't say, or says it wrong.
     channel, time : which one to read, from 0, where there are several; of channels maybe a list.
@@ -193,7 +193,7 @@ def open_channels(paths, name):
 def open_any(path, name):
     """Open whatever ``path`` is, by its ending."""
     ending = Path(path.split("?")[0]).suffix.lower()
-    if ending == PNG or (ending in TIFF_ENDINGS and "*" in path):
+    if ending in PICTURES or (ending in TIFF_ENDINGS and "*" in path):
         return open_slices(path, name)
     if ending in TIFF_ENDINGS:
         return open_tiff(path, name)
@@ -215,6 +215,8 @@ def open_with_truth(volume, truth):
             f"the configuration ([1, 1, 1] if nobody knows)"
         )
     labels = open_source(**truth) if truth else source
+    if truth:
+        check_lossless(labels.name)
     if labels.shape != source.shape:
         raise InputError(
             f"{labels.name} has shape {labels.shape}, but the volume {source.shape}; correct its `truth` in the "
