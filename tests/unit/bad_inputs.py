@@ -408,6 +408,13 @@ def _(folder):
     return preparing(folder)
 
 
+@case("Data sets", "images of a kind that isn't read")
+def _(folder):
+    pair(folder, image=False)
+    (folder / "images/a.czi").write_bytes(b"ZISRAWFILE")
+    return preparing(folder)
+
+
 @case("Data sets", "labels as JPEG")
 def _(folder):
     pair(folder, labels=False)

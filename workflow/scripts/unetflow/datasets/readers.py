@@ -234,7 +234,9 @@ def files_by_stem(folder, only):
         raise InputError(f"{folder} is not a folder; correct the data set's path, or its options images and labels")
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and only(f.stem))
     if not files:
-        raise InputError(f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path")
+        raise InputError(
+            f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path, or save images so"
+        )
     if len({f.stem for f in files}) < len(files):
         twice = next(f for f in files if sum(g.stem == f.stem for g in files) > 1)
         raise InputError(f"{folder} holds two files called {twice.stem}; keep one of them")
