@@ -20,11 +20,11 @@ from unetflow.sharing import modelfile
 from unetflow.tiles import read_window
 from unetflow.volumes.plan import lay_out
 
-SIZE, SLICES = 2048, 8  # the slices that a block has; beginning a job costs about as much as a tenth of a slice
 PATCH = (512, 512)  # pixels (y, x) of the peers' windows
 ARCHITECTURE = {"name": "unet", "width": 16, "depth": 4}
 COMPARED = {"unet": {"width": 16}, "hypercolumn": {"width": 16}, "fcn8s": {"width": 16}, "sliding_window": {}}
 OPTIONS = {"tile": None, "block": [8, 1024, 1024], "symmetries": ["0"], "store": "float16", "spread": False}
+SIZE, SLICES = 2048, OPTIONS["block"][0]  # a block is filled: what a job takes to begin is a smaller part then
 
 
 def rows(seconds):

@@ -358,6 +358,13 @@ case("Data sets", "no file of the pattern")(partial(labelled, files="*.h5"))
 case("Data sets", "annotated slice beyond the volume")(partial(labelled, annotated=[0, 1]))
 
 
+@case("Data sets", "labels of a volume as JPEG")
+def _(folder):
+    for name in ("raw.bmp", "drawn.jpg"):
+        imsave(folder / name, grey(), check_contrast=False)
+    return preparing(folder, format="volume", options={"images": "raw.bmp", "labels": "drawn.jpg"})
+
+
 @case("Data sets", "file that claims to be larger than memory")
 def _(folder):
     pair(folder)

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import InputError
 
 TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")  # decoded as a whole
+LOSSY = (".jpg", ".jpeg")
+PICTURES = (".png", *LOSSY, ".bmp")  # decoded as a whole
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 NANOMETRES = {"angstrom": 0.1, "nanometer": 1, "micrometer": 1e3, "millimeter": 1e6}
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import PICTURES, Opened, known_unit, local_or_remote_file
+from .formats import LOSSY, PICTURES, Opened, known_unit, local_or_remote_file
 
 PICTURE_AXES = "yxc"  # the first two of them, if it is grey
-LOSSY = (".jpg", ".jpeg")
 
 
 def open_tiff(path, name):
