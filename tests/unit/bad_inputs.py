@@ -31,6 +31,7 @@ from plan_volume import plan_volume
 from predict_slab import Inputs as SlabInputs
 from predict_slab import predict_slab
 from prepare import prepare
+from pylibCZIrw.czi import create_czi
 from skimage.io import imsave
 from train import starting_network
 from unetflow import jobs, models
@@ -418,7 +419,7 @@ def _(folder):
 @case("Data sets", "images of a kind that isn't read")
 def _(folder):
     pair(folder, image=False)
-    (folder / "images/a.czi").write_bytes(b"ZISRAWFILE")
+    (folder / "images/a.oib").write_bytes(b"Olympus")
     return preparing(folder)
 
 
@@ -733,6 +734,21 @@ def _(folder):
     return volume(folder / "v.png")
 
 
+@case("Volumes", "file of a microscope that is damaged")
+def _(folder):
+    (folder / "v.czi").write_bytes(b"ZISRAWFILE")
+    return volume(folder / "v.czi")
+
+
+@case("Volumes", "file of a microscope with several scenes")
+def _(folder):
+    with create_czi(str(folder / "v.czi")) as file:
+        for scene in range(2):
+            file.write(grey(20, 24), scene=scene, location=(40 * scene, 0))
+    return volume(folder / "v.czi")
+
+
+case("Volumes", "file of a microscope behind a URL")(lambda folder: volume("https://example.org/v.nd2"))
 case("Volumes", "URL that nobody answers")(lambda folder: volume("http://127.0.0.1:1/v.zarr"))
 case("Volumes", "axes that nobody knows")(lambda folder: stack(folder, axes=None))
 case("Volumes", "axes of another number")(lambda folder: stack(folder, axes="czyx"))

@@ -16,44 +16,22 @@ import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phantoms import PHANTOM, assert_reads, expected, ordered
 from skimage.io import imread, imsave
 from unetflow.datasets.checks import volume_findings
 from unetflow.errors import InputError
 from unetflow.images.axes import CHOSEN
-from unetflow.images.formats import ReadNow
 from unetflow.images.identity import identity
 from unetflow.images.sources import Source, open_source
+from unetflow.images.stores import ReadNow
 from unetflow.normalisation import moments
-
-SHAPE = {"t": 2, "c": 3, "z": 5, "y": 11, "x": 7}
-
-
-@pytest.fixture(scope="module")
-def phantom():
-    """An asymmetric volume [t, c, z, y, x]: any swap of axes, channels or time points shows."""
-    return np.arange(np.prod(list(SHAPE.values())), dtype=np.uint16).reshape(tuple(SHAPE.values()))
-
-
-def ordered(phantom, axes):
-    """The phantom with these axes in this order; of the others, index 0."""
-    index = tuple(slice(None) if axis in axes else 0 for axis in "tczyx")
-    kept = [axis for axis in "tczyx" if axis in axes]
-    return np.ascontiguousarray(phantom[index].transpose([kept.index(axis) for axis in axes]))
-
-
-def expected(phantom, axes, channel=0, time=0):
-    volume = phantom[time if "t" in axes else 0, channel if "c" in axes else 0]
-    return volume if "z" in axes else volume[:1]
-
 
 SIZES = [(7, 12), (9, 5), (6, 8)]
 
 
-def assert_reads(source, volume):
-    assert source.shape == volume.shape and source.dtype == volume.dtype
-    np.testing.assert_array_equal(source.read((0, 0, 0), volume.shape), volume)
-    start, stop = (0, 3, 2), (min(3, volume.shape[0]), 8, 6)
-    np.testing.assert_array_equal(source.read(start, stop), volume[tuple(map(slice, start, stop))])
+@pytest.fixture(scope="module")
+def phantom():
+    return PHANTOM
 
 
 @settings(max_examples=60, deadline=None)
@@ -382,6 +360,29 @@ class RangeHandler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])
+def test_precomputed(phantom, tmp_path, web, encoding):
+    volume = ordered(phantom, "xyzc")[..., :1].astype(np.uint32)
+    store = {"driver": "neuroglancer_precomputed", "kvstore": (tmp_path / "a").as_uri() + "/"}
+    for level, key in enumerate(("8_8_40", "16_16_40")):
+        levels = {"key": key, "resolution": [8 << level, 8 << level, 40], "chunk_size": [4, 4, 4]}
+        levels |= {"size": [-(-7 >> level), -(-11 >> level), 5], "voxel_offset": [100, 50, -3], "encoding": encoding}
+        kind = "segmentation" if encoding == "compressed_segmentation" else "image"
+        levels |= {"compressed_segmentation_block_size": [8, 8, 8]} if kind == "segmentation" else {}
+        shared = {"data_type": "uint32", "num_channels": 1, "type": kind}
+        spec = store | {"multiscale_metadata": shared, "scale_metadata": levels, "create": True, "open": True}
+        array = tensorstore.open(spec).result()
+        array.write(volume[: array.shape[0], : array.shape[1]]).result()
+    for path in (str(tmp_path / "a"), f"precomputed://{tmp_path}/a", f"precomputed://{web}/a"):
+        source = open_source(path)
+        assert_reads(source, expected(phantom, "zyx").astype(np.uint32))
+        assert source.voxel_size == (40, 8, 8) and source.unit == "nanometer"
+        coarse = open_source(path, array="16_16_40")
+        assert coarse.shape == (5, 6, 4) and coarse.voxel_size == (40, 16, 16)
+    with pytest.raises(InputError, match="`array` if it names a scale"):
+        open_source(path, array="1_1_1")
 
 
 @pytest.fixture

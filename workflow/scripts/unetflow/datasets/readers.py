@@ -11,12 +11,13 @@ from .. import IGNORE
 from ..errors import InputError
 from ..images.formats import PICTURES
 from ..images.image_files import check_lossless
+from ..images.microscopes import MICROSCOPES
 from ..images.pixels import check_size, read_channels, read_image, read_stack
 from ..images.sources import open_any, open_source
 from .stacks import Slice
 from .synthetic import GENERATORS
 
-SUFFIXES = (".tif", ".tiff", *PICTURES)
+SUFFIXES = (".tif", ".tiff", *PICTURES, *MICROSCOPES)
 
 
 def read_isbi2012(folder):

@@ -1,6 +1,7 @@
-"""Opening Zarr, OME-Zarr, N5, TIFF and HDF5 files without reading them, on disk or behind a URL.
+"""What is known of an array in a file before it is read, and the endings by which files are told apart.
 
-Every function takes the path and the name of an array in it (or None), and returns what the file says of it.
+Functions called ``open_*`` (stores, hdf5, microscopes, image_files) take the path and the name of an array in it, or
+None, and return an `Opened`.
 """
 
 from pathlib import Path
@@ -32,17 +33,37 @@ class Opened(NamedTuple):
     shapes: tuple = ()
 
 
-class Channels:
-    """Arrays of one shape, a channel each, as one array [c, ...], of which ranges of channels are read."""
+class Parts:
+    """Arrays of one shape as one array [*counts, ...], read by slicing.
 
-    def __init__(self, arrays):
-        self.arrays, (first, *_) = arrays, arrays
-        self.shape, self.dtype = (len(arrays), *first.shape), np.result_type(*(one.dtype for one in arrays))
-        self.chunks = (1, *(getattr(first, "chunks", None) or ()))
+    counts : how many there are, along one axis or more; shape, dtype, chunks : of each of them.
+    read : function (place, index) -> ``index`` of the array at ``place``, a tuple of as many numbers as counts.
+    """
+
+    def __init__(self, counts, shape, dtype, read, chunks=()):
+        self.counts, self.read, self.dtype = tuple(counts), read, np.dtype(dtype)
+        self.shape = (*self.counts, *shape)
+        self.chunks = (*[1] * len(self.counts), *(chunks or shape))
 
     def __getitem__(self, index):
-        chosen, *inner = index
-        return np.stack([np.asarray(one[tuple(inner)]) for one in self.arrays[chosen]])
+        chosen, inner = index[: len(self.counts)], index[len(self.counts) :]
+        places = np.arange(np.prod(self.counts, dtype=int)).reshape(self.counts)[chosen]
+        parts = [np.asarray(self.read(np.unravel_index(k, self.counts), inner)) for k in places.flat]
+        return np.stack(parts).reshape(*places.shape, *parts[0].shape).astype(self.dtype, copy=False)
+
+
+def without_single(opened):
+    """An `Opened` without its axes of one time point, channel or slice."""
+    shape = opened.array.shape
+    kept = [place for place, axis in enumerate(opened.axes) if shape[place] > 1 or axis in "yx"]
+
+    def read(_, index):
+        chosen = dict(zip(kept, index))
+        return opened.array[tuple(chosen.get(place, 0) for place in range(len(shape)))]
+
+    chunks = getattr(opened.array, "chunks", None) or shape
+    array = Parts((), [shape[k] for k in kept], opened.array.dtype, read, [chunks[k] for k in kept])
+    return opened._replace(array=array, axes="".join(opened.axes[k] for k in kept))
 
 
 def is_url(path):
@@ -52,9 +73,7 @@ def is_url(path):
 def local_or_remote_file(path):
     """A path that a reader opens itself, or an open remote file that is read in ranges."""
     if not is_url(path):
-        if not Path(path).is_file():
-            raise InputError(f"{path} does not exist; correct `path` of the volume in the configuration")
-        return path
+        return local_file(path)
     import fsspec
 
     try:
@@ -63,123 +82,32 @@ def local_or_remote_file(path):
         raise InputError(f"{path} can't be opened ({error or type(error).__name__}); correct `path`") from error
 
 
-def open_zarr(path, name):
-    import zarr
-
-    if not is_url(path) and not Path(path).exists():
+def local_file(path):
+    """The path, as text, of a file whose reader knows no addresses."""
+    if is_url(path):
+        raise InputError(f"{path}: files of this kind are read on disk only; download it, or convert it to OME-Zarr")
+    if not Path(path).is_file():
         raise InputError(f"{path} does not exist; correct `path` of the volume in the configuration")
-    try:
-        node = zarr.open(str(path), mode="r")
-    except Exception as error:
+    return str(path)
+
+
+def the_one(path, names, name, kind="arrays"):
+    """``name``, if it is among the ``names`` of what the file or store at ``path`` holds, or the only one of them.
+
+    Raises InputError otherwise; ``kind`` is what they are called there.
+    """
+    if name is None and len(names) != 1:
         raise InputError(
-            f"{path} can't be opened as Zarr ({error or type(error).__name__}); correct `path`, or name a file by its "
-            f"ending: {', '.join([*TIFF_ENDINGS, *PICTURES, *HDF5_ENDINGS, '.n5'])}"
-        ) from error
-    if isinstance(node, zarr.Array):
-        return Opened(str(path), quickly_read(node), _names_of_axes(node))
-    multiscale = _multiscale(node)
-    if name is None and multiscale is None:
-        raise InputError(
-            f"{path} is a Zarr group without an OME-Zarr image; name one of its arrays with `array`"
-            + _listing(_arrays(node))
+            f"{path} holds {len(names)} {kind}; name one of them with the `array` of a volume{listing(names)}"
         )
-    name = name or multiscale["datasets"][0]["path"]
-    if name not in node or not isinstance(node[name], zarr.Array):
-        raise InputError(f"{path} has no array {name!r}; correct `array` of the volume{_listing(_arrays(node))}")
-    levels = {level["path"]: level for level in (multiscale or {"datasets": []})["datasets"]}
-    if name not in levels:
-        return Opened(f"{path}/{name}", quickly_read(node[name]), _names_of_axes(node[name]))
-    axes, scale, unit = _spacing(multiscale, levels[name])
-    return Opened(f"{path}/{name}", quickly_read(node[name]), axes, scale, unit)
+    name = names[0] if name is None else str(name)
+    if name not in names:
+        raise InputError(f"{path} has no {name!r} among its {kind}; correct `array` of the volume{listing(names)}")
+    return name
 
 
-def quickly_read(array):
-    """A Zarr array as TensorStore reads it, in a quarter of Zarr-Python's time (docs/log.md), or the array itself where
-    it is not on disk, or coded in a way that TensorStore doesn't know."""
-    import zarr
-
-    from .ngff import open_quickly
-
-    if not isinstance(array.store, zarr.storage.LocalStore):
-        return array
-    try:
-        return ReadNow(open_quickly(array.store.root / array.path, array.metadata.zarr_format))
-    except ValueError:
-        return array
-
-
-def _names_of_axes(array):
-    """Axes of a plain Zarr array: dimension names of version 3, or those that xarray writes in version 2."""
-    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
-    return "".join(str(n)[0] for n in names).lower() if names and all(names) else ""
-
-
-def _multiscale(group):
-    """The first image of OME-Zarr metadata: of version 0.5, of 0.4 and before, or None."""
-    attributes = dict(group.attrs)
-    images = attributes.get("ome", attributes).get("multiscales")
-    return images[0] if images else None
-
-
-def _spacing(multiscale, level):
-    """(axes, voxel size (z, y, x) or None, unit or None) of one level of an OME-Zarr image."""
-    axes = multiscale.get("axes", list("tczyx"))
-    named = [axis if isinstance(axis, dict) else {"name": axis} for axis in axes]
-    scale = np.ones(len(named))
-    for transformation in (
-        *level.get("coordinateTransformations", []),
-        *multiscale.get("coordinateTransformations", []),
-    ):
-        if transformation.get("type") == "scale":
-            scale = scale * transformation["scale"]
-    letters = "".join(axis["name"][0] for axis in named).lower()
-    unit = next((axis["unit"] for axis in named if axis["name"] == "x" and "unit" in axis), None)
-    if not level.get("coordinateTransformations"):
-        return letters, None, unit
-    by_axis = dict(zip(letters, scale))
-    return letters, tuple(float(by_axis.get(axis, 1.0)) for axis in "zyx"), unit
-
-
-def _arrays(group):
-    """Names of the arrays in a group, where the store can list them."""
-    try:
-        return [name for name, _ in group.arrays()]
-    except Exception:  # a web server can't list
-        return []
-
-
-def _listing(names):
+def listing(names):
     return f"; there are: {', '.join(sorted(names))}" if names else ""
-
-
-def open_n5(path, name):
-    import tensorstore
-
-    root = path if is_url(path) else Path(path).absolute().as_uri()
-    spec = {"driver": "n5", "kvstore": "/".join([root.rstrip("/"), *filter(None, [(name or "").strip("/")]), ""])}
-    try:
-        array = tensorstore.open(spec, read=True).result()
-    except ValueError as error:
-        raise InputError(
-            f"{path} can't be read as an N5 array; correct `path`, and name the array within it with `array`: {error}"
-        ) from error
-    # N5 counts x first, and many files don't even say so.
-    axes = "".join(label[:1] for label in array.domain.labels).lower() or "xyz"[: array.ndim] * (array.ndim <= 3)
-    spacing = {axis: unit for axis, unit in zip(axes, array.dimension_units) if unit is not None}
-    voxel_size = tuple(spacing[a].multiplier if a in spacing else 1.0 for a in "zyx") if spacing else None
-    unit = known_unit(spacing["x"].base_unit) if "x" in spacing else None
-    return Opened(f"{path}/{name or ''}".rstrip("/"), ReadNow(array), axes, voxel_size, unit)
-
-
-class ReadNow:
-    """A TensorStore as an array that is read when it is sliced; shards are what a file of it holds."""
-
-    def __init__(self, store):
-        self.store, self.shape, self.dtype = store, store.shape, store.dtype.numpy_dtype
-        self.chunks, self.shards = store.chunk_layout.read_chunk.shape, store.chunk_layout.write_chunk.shape
-
-    def __getitem__(self, where):
-        return self.store[where].read().result()
 
 
 def known_unit(name):
@@ -188,23 +116,3 @@ def known_unit(name):
     known |= {"Å": "angstrom", "pixel": None, "": None}
     name = (name or "").replace("\\u00B5", "µ")
     return known.get(name, name if name in known.values() else None)
-
-
-def open_hdf5(path, name):
-    import h5py
-
-    try:
-        file = h5py.File(local_or_remote_file(path), "r")
-    except OSError as error:
-        raise InputError(f"{path} can't be read as an HDF5 file ({error}); copy or export it again") from error
-    names = []
-    file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
-    if name is None and len(names) != 1:
-        raise InputError(f"{path} holds {len(names)} arrays; name one of them with `array`{_listing(names)}")
-    name = (name or names[0]).strip("/")
-    if name not in names:
-        raise InputError(f"{path} has no array {name!r}; correct `array` of the volume{_listing(names)}")
-    labels = [dimension.label for dimension in file[name].dims]
-    axes = "".join(label[0] for label in labels).lower() if all(labels) else ""
-    size = file[name].attrs.get("element_size_um")
-    return Opened(f"{path}/{name}", file[name], axes, *((tuple(size), "micrometer") if size is not None else ()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .formats import is_url
 
-METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json")
+METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json", "info")
 
 
 def identity(path, array=None):

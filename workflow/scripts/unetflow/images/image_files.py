@@ -1,4 +1,5 @@
-"""Opening image files (TIFF, PNG, JPEG, BMP) without reading them: a stack in one, or a pattern of a slice each."""
+"""Opening image files without reading them: a TIFF, or a pattern of files with a slice each, of pictures or microscopes
+too."""
 
 from glob import glob
 from os.path import commonpath, relpath
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import LOSSY, PICTURES, Opened, known_unit, local_or_remote_file
+from .formats import LOSSY, PICTURES, Opened, known_unit, local_or_remote_file, without_single
+from .microscopes import MICROSCOPES, open_microscope
 
 PICTURE_AXES = "yxc"  # the first two of them, if it is grey
 
@@ -60,7 +62,7 @@ def open_slices(path, name):
     if not files:
         raise InputError(f"no file matches {path}; correct `path` of the volume in the configuration")
     if len(files) == 1 and not path.lower().endswith(PICTURES):
-        return open_tiff(files[0], name)
+        return (open_microscope if of_a_microscope(path) else open_tiff)(files[0], name)
     array = Slices(files)
     folder = commonpath([Path(file).parent for file in files])
     names = tuple(relpath(file, folder) for file in files)
@@ -106,6 +108,9 @@ def head(file):
         if file.lower().endswith(PICTURES):
             known = imageio.improps(file)
             return PICTURE_AXES[: len(known.shape)], known.shape, known.dtype, known.shape
+        if of_a_microscope(file):
+            array, axes = without_single(open_microscope(file, None))[1:3]
+            return axes, array.shape, array.dtype, array.chunks
         tiff, series = image_in(file)
         with tiff:
             chunk = series.keyframe.chunks
@@ -123,9 +128,15 @@ def read_part(file, index):
 
     if file.lower().endswith(PICTURES):
         return imread(file)[index]
+    if of_a_microscope(file):
+        return without_single(open_microscope(file, None)).array[index]
     tiff, series = image_in(file)
     with tiff:
         return zarr.open(series.aszarr(level=0), mode="r")[index]
+
+
+def of_a_microscope(file):
+    return Path(file).suffix.lower() in MICROSCOPES
 
 
 def check_lossless(path):
@@ -139,9 +150,11 @@ def unreadable(file, error):
 
 
 def spacing_of_file(file):
-    """What `spacing_of` returns, of a TIFF file; others don't say it."""
+    """What `spacing_of` returns, of a TIFF file or one of a microscope; pictures don't say it."""
     if file.lower().endswith(PICTURES):
         return None, None
+    if of_a_microscope(file):
+        return open_microscope(file, None)[3:5]
     tiff, _ = image_in(file)
     with tiff:
         return spacing_of(tiff)

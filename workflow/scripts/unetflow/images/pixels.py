@@ -8,8 +8,9 @@ import psutil
 from skimage.io import imread
 
 from ..errors import InputError, first_line
-from .formats import PICTURES
+from .formats import PICTURES, without_single
 from .image_files import PICTURE_AXES, axes_of, image_in
+from .microscopes import MICROSCOPES, open_microscope
 
 
 def read_stack(path):
@@ -80,6 +81,10 @@ def read_array(path):
         if path.suffix.lower() in PICTURES:
             array = imread(path)
             return array, PICTURE_AXES[: array.ndim]
+        if path.suffix.lower() in MICROSCOPES:
+            opened = without_single(open_microscope(str(path), None))
+            check_size(path, prod(opened.array.shape) * opened.array.dtype.itemsize)
+            return opened.array[(slice(None),) * len(opened.axes)], opened.axes
         file, series = image_in(path)
         with file:
             check_size(path, prod(series.shape) * series.dtype.itemsize)

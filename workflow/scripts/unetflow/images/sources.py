@@ -15,12 +15,17 @@ import numpy as np
 from ..errors import InputError
 from ..normalisation import moments
 from .axes import channels_of, check_axes
-from .formats import HDF5_ENDINGS, PICTURES, TIFF_ENDINGS, Channels, open_hdf5, open_n5, open_zarr
+from .formats import HDF5_ENDINGS, PICTURES, TIFF_ENDINGS, Parts
+from .hdf5 import open_hdf5
 from .image_files import check_lossless, open_slices, open_tiff
+from .microscopes import MICROSCOPES
+from .stores import PRECOMPUTED, open_n5, open_precomputed, open_zarr
 
 MIDDLE = 256  # voxels along y and x that a volume is looked at by
 SMALL = 2**24  # voxels of a volume that is looked at as a whole
 SPREAD = (8, 4, 4)  # places along z, y, x at which a larger one is
+OPENED_BY = dict.fromkeys(TIFF_ENDINGS, open_tiff) | dict.fromkeys(HDF5_ENDINGS, open_hdf5) | MICROSCOPES
+OPENED_BY |= {".n5": open_n5}
 
 
 @dataclass
@@ -187,19 +192,22 @@ def open_channels(paths, name):
                 f"{one.name} has axes {one.axes} {one.array.shape}, but {first.name} {first.axes} {first.array.shape}; "
                 f"channels of a volume have equal ones: correct `path`"
             )
-    return first._replace(array=Channels([one.array for one in opened]))
+    arrays = [one.array for one in opened]
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    chunks = getattr(arrays[0], "chunks", None)
+    return first._replace(
+        array=Parts([len(arrays)], arrays[0].shape, dtype, lambda place, index: arrays[place[0]][index], chunks)
+    )
 
 
 def open_any(path, name):
     """Open whatever ``path`` is, by its ending."""
     ending = Path(path.split("?")[0]).suffix.lower()
-    if ending in PICTURES or (ending in TIFF_ENDINGS and "*" in path):
+    if ending in PICTURES or ("*" in path and ending in (*TIFF_ENDINGS, *MICROSCOPES)):
         return open_slices(path, name)
-    if ending in TIFF_ENDINGS:
-        return open_tiff(path, name)
-    if ending == ".n5":
-        return open_n5(path, name)
-    return open_hdf5(path, name) if ending in HDF5_ENDINGS else open_zarr(path, name)
+    if path.startswith(PRECOMPUTED) or Path(path, "info").is_file():
+        return open_precomputed(path, name)
+    return OPENED_BY.get(ending, open_zarr)(path, name)
 
 
 def open_with_truth(volume, truth):
