@@ -44,9 +44,11 @@ def count(group):
 
 
 def write(table, reported, number, rows, columns):
-    """Write the reported rows of the table ``number``, and below them ``rows`` (dicts)."""
+    """Write the reported rows of the table ``number``, in the paper's order, and below them ``rows`` (dicts)."""
     theirs = pd.read_csv(reported).query("table == @number")
+    order = theirs["name"].unique()
     theirs = theirs.pivot(index=["name", "protocol"], columns="metric", values="value").reset_index()
+    theirs = theirs.set_index("name").loc[order].reset_index()
     joined = pd.concat([theirs.assign(source="reported"), pd.DataFrame(rows).assign(source="measured")])
     joined.reindex(columns=["name", *columns, "protocol", "source"]).to_csv(table, index=False)
 
