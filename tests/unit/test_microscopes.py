@@ -186,6 +186,11 @@ def test_colours_of_a_czi(tmp_path):
 
 
 def test_a_microscope_that_was_not_calibrated(tmp_path):
+    for said, known in (({"scale_x": 1e-7, "scale_y": 1e-7}, (1, 0.1, 0.1)), ({}, None)):
+        with create_czi(str(tmp_path / "a.czi"), exist_ok=True) as file:
+            file.write(PHANTOM[0, 0, 0][..., None])
+            file.write_metadata("phantom", **said)
+        assert open_source(str(tmp_path / "a.czi")).voxel_size == known
     write_nd2(tmp_path / "a.nd2", calibrated=False)
     assert open_source(str(tmp_path / "a.nd2"), channel=0, time=0).voxel_size is None
 

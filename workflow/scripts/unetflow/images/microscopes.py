@@ -65,10 +65,9 @@ def open_czi(path, name):
 
 
 def spacing(metres):
-    """(voxel size (z, y, x), unit) from metres by axis, or (None, None) if they aren't known."""
-    if not {"Y", "X"} <= set(metres):
-        return None, None
-    return tuple(round(metres.get(axis, 1 / PER_METRE) * PER_METRE, DIGITS) for axis in "ZYX"), "micrometer"
+    """(voxel size (z, y, x), unit) from metres by axis, or (None, None) if they aren't known, as 0 says too."""
+    z, y, x = (round(metres.get(axis, 0) * PER_METRE, DIGITS) for axis in "ZYX")
+    return ((z or 1.0, y, x), "micrometer") if y and x else (None, None)
 
 
 def open_nd2(path, name):
