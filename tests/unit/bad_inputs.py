@@ -423,6 +423,21 @@ def _(folder):
     return preparing(folder)
 
 
+@case("Data sets", "voxel size that nobody says")
+def _(folder):
+    pair(folder)
+    return preparing(folder, voxel_size=None)
+
+
+@case("Data sets", "images whose files say voxels of different sizes")
+def _(folder):
+    for name, size in (("a", 0.5), ("b", 0.25)):
+        pair(folder, name)
+        spaced = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size}
+        tifffile.imwrite(folder / f"images/{name}.tif", grey(32, 40), ome=True, metadata=spaced)
+    return preparing(folder, voxel_size=None)
+
+
 @case("Data sets", "labels as JPEG")
 def _(folder):
     pair(folder, labels=False)

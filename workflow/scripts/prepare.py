@@ -8,6 +8,7 @@ import zarr
 from unetflow import files, jobs
 from unetflow.datasets.checks import check_slices
 from unetflow.datasets.readers import READERS
+from unetflow.datasets.spacing import other_voxels, spacing
 from unetflow.datasets.splits import make_splits
 from unetflow.datasets.stacks import Volume, write_volume
 from unetflow.normalisation import in_digits
@@ -22,10 +23,13 @@ def prepare(folder, volume, splits, checks, dataset):
     """
     slices = READERS[dataset["format"]](folder, **dataset["options"])
     rows = check_slices(slices, dataset["labels"], dataset["ignore"])
+    voxel_size, unit = spacing(slices, dataset["voxel_size"], dataset["unit"])
+    in_file = slices[0].voxel_size, slices[0].unit
     with jobs.made_whole(volume) as path:
-        write_volume(path, slices, dataset["voxel_size"], dataset["unit"], dataset["normalisation"])
+        write_volume(path, slices, voxel_size, unit, dataset["normalisation"])
         rows.append(("normalisation", in_words(Volume(path))))
-        rows.append(("voxel size (z, y, x)", f"{dataset['voxel_size']} {dataset['unit'] or '(no unit)'}"))
+        rows.append(("voxel size (z, y, x)", f"{list(voxel_size)} {unit or '(no unit)'}"))
+        rows += [("suspicious", text) for text in other_voxels(in_file, voxel_size, unit)]
         made = make_splits(Volume(path).meta["slices"], **dataset["split"])
         note_folds(path, made)
     files.write_atomically(splits, json.dumps(made, indent=1) + "\n")

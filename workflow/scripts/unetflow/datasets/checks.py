@@ -12,14 +12,13 @@ from skimage.segmentation import clear_border
 from .. import IGNORE
 from ..errors import InputError
 from ..images import axes
-from ..images.formats import NANOMETRES
+from .spacing import other_voxels
 
 FEW = 3  # annotated slices
 LEAST_COVER = 0.005  # share of the pixels
 SATURATED = 0.05  # share of the pixels
 UNLIKE = 3  # standard deviations of grey values, between slices of one file or sequence
 SPECK = 0.01  # times the median object's area, below which an annotated object is taken for a slip of the pen
-ROUNDED = 0.01  # share by which the size of a pixel may differ from what a file says
 SAMPLE = 8  # slices in the middle of a volume that are looked at
 LARGEST_ID = 10**6  # of an object: tables with a row for each id are made
 
@@ -206,7 +205,7 @@ def volume_findings(source):
         ("grey values", f"{sample.min()} to {sample.max()}, mean {sample.mean():.4g} in the middle"),
     ]
     rows += [("images", text) for text in sizes_in_words(source)]
-    rows += [("suspicious", text) for text in other_voxels(source)]
+    rows += [("suspicious", text) for text in other_voxels(source.in_file, source.voxel_size, source.unit)]
     if source.dtype.kind == "f" and not np.isfinite(sample).all():
         rows.append(("suspicious", "NaN or infinite values in the middle; replace them"))
     elif sample.min() == sample.max():
@@ -222,19 +221,6 @@ def sizes_in_words(source):
     if len(sizes) > 1:
         ends = " to ".join(" x ".join(map(str, size)) for size in (sizes[0], sizes[-1]))
         yield f"of {len(sizes)} sizes, {ends} pixels; each is predicted as if alone, and 0 where it ends"
-
-
-def other_voxels(source):
-    """One sentence if the file of a `sources.Source` says pixels of another size than the configuration, else none."""
-    voxel_size, unit = source.in_file
-    if voxel_size and {unit, source.unit} <= set(NANOMETRES):
-        factor = np.divide(voxel_size[1:], source.voxel_size[1:]) * NANOMETRES[unit] / NANOMETRES[source.unit]
-        if np.abs(factor - 1).max() > ROUNDED:
-            said = [float(f"{size:.6g}") for size in voxel_size]
-            yield (
-                f"the file says voxels of {said} {unit}; sizes of objects follow from those of the configuration: take "
-                f"voxel_size and unit out of it, unless the file is wrong"
-            )
 
 
 def disconnected(labels):

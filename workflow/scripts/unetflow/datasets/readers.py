@@ -14,6 +14,7 @@ from ..images.image_files import check_lossless
 from ..images.microscopes import MICROSCOPES
 from ..images.pixels import check_size, read_channels, read_image, read_stack
 from ..images.sources import open_any, open_source
+from .spacing import spacing_of_image
 from .stacks import Slice
 from .synthetic import GENERATORS
 
@@ -133,7 +134,8 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
         names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
-        slices += [Slice(name, stem, *pair) for name, *pair in zip(names, pages, truth)]
+        said = spacing_of_image(path, len(pages))
+        slices += [Slice(name, stem, *pair, **said) for name, *pair in zip(names, pages, truth)]
     return slices
 
 
@@ -166,15 +168,17 @@ def read_volume(folder, files=None, images=None, labels="labels", axes=None, cha
         raise InputError(f"{folder} holds nothing called {files}; correct the data set's option files, or its path")
     slices = []
     for path in paths:
-        pairs = labelled_slices(path, images, labels, axes, channel, annotated)
+        image, pairs = labelled_slices(path, images, labels, axes, channel, annotated)
         group, before = (path.stem, f"{path.stem}/") if files else ("volume", "")
         digits = max(3, len(str(len(pairs))))
-        slices += [Slice(f"{before}{z:0{digits}d}", group, *pair) for z, pair in enumerate(pairs)]
+        said = dict(zip(("voxel_size", "unit"), image.in_file))
+        slices += [Slice(f"{before}{z:0{digits}d}", group, *pair, **said) for z, pair in enumerate(pairs)]
     return slices
 
 
 def labelled_slices(folder, images, labels, axes, channel, annotated):
-    """(image, labels or None) of each slice of one volume; arguments as for `read_volume`."""
+    """The image of one volume, a `sources.Source`, and (image, labels or None) of each slice; arguments as for
+    `read_volume`."""
     image = open_part(folder, "images", images, axes, channel)
     truth = open_part(folder, "labels", labels, axes, None)
     check_lossless(truth.name)
@@ -189,7 +193,7 @@ def labelled_slices(folder, images, labels, axes, channel, annotated):
         )
     stack, drawn = whole(image), whole(truth)
     known = range(len(stack)) if annotated is None else annotated
-    return [(stack[z], drawn[z] if z in known else None) for z in range(len(stack))]
+    return image, [(stack[z], drawn[z] if z in known else None) for z in range(len(stack))]
 
 
 def open_part(folder, option, name, axes, channel):

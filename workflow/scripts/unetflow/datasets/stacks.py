@@ -22,6 +22,7 @@ class Slice:
     group: the stack, sequence or file it belongs to; part: "train", "test" for official test images, or "silver" for
     training slices whose labels nothing is to be judged by.
     markers int[y, x]: a mark (0 = none) on every object, also on those without an outline; None if there are none.
+    voxel_size, unit: (z, y, x) and its unit as the file says them, or None.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Slice:
     labels: np.ndarray | None
     part: str = "train"
     markers: np.ndarray | None = None
+    voxel_size: tuple | None = None
+    unit: str | None = None
 
     @property
     def shape(self):

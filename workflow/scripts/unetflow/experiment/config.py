@@ -26,6 +26,7 @@ READER_OPTIONS = {
     "volume": ("files", "images", "labels", "axes", "channel", "annotated"),
     "generated": ("kind", "slices", "size", "cells", "seed"),
 }
+TELLING = ("folder", "volume")  # formats whose files may say how large voxels are
 
 
 def presets(name, folder):
@@ -61,6 +62,8 @@ def check_references(config):
         for name, entry in config[section].items():
             known(f"{section}/{name}/{key}", entry[key], config[target])
     for name, dataset in config["datasets"].items():
+        if dataset["voxel_size"] is None and dataset["format"] not in TELLING:
+            raise InputError(f"config: datasets/{name} lacks the key 'voxel_size'; add it (its files don't say it)")
         if dataset["format"] != "generated" and not (dataset["path"] or dataset["download"]):
             raise InputError(f"config: datasets/{name} has neither path nor download; say where its files are")
         if unfit := [option for option in dataset["options"] if option not in READER_OPTIONS[dataset["format"]]]:
