@@ -10,8 +10,7 @@ ROUNDED = 0.01  # share by which the size of a pixel may differ from what a file
 
 
 def spacing_of_image(path, count):
-    """dict voxel_size, unit of `stacks.Slice`, as an image file of ``count`` slices says them; of a single one z is
-    1."""
+    """dict voxel_size, unit of a `stacks.Slice`, as an image file of ``count`` slices says them; z is 1 for one."""
     voxel_size, unit = spacing_of_file(str(path))
     if voxel_size and count == 1:
         voxel_size = (1.0, *voxel_size[1:])
