@@ -54,6 +54,6 @@ def other_voxels(in_file, voxel_size, unit):
         if np.abs(factor - 1).max() > ROUNDED:
             digits = [float(f"{size:.6g}") for size in said]
             yield (
-                f"the file says voxels of {digits} {unit_said}; sizes of objects follow from those of the configuration: "
-                f"take voxel_size and unit out of it, unless the file is wrong"
+                f"the file says voxels of {digits} {unit_said}; sizes of objects follow from those of the "
+                f"configuration: take voxel_size and unit out of it, unless the file is wrong"
             )
