@@ -423,6 +423,25 @@ def _(folder):
     return preparing(folder)
 
 
+def outlined(folder, *geometries):
+    pair(folder, labels=False)
+    features = [{"type": "Feature", "geometry": geometry} for geometry in geometries]
+    (folder / "labels/a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return preparing(folder)
+
+
+FAR = [[[500, 500], [520, 500], [520, 520], [500, 500]]]
+case("Data sets", "points instead of outlines")(lambda f: outlined(f, {"type": "Point", "coordinates": [3, 4]}))
+case("Data sets", "outlines of a larger image")(lambda f: outlined(f, {"type": "Polygon", "coordinates": FAR}))
+
+
+@case("Data sets", "outlines that are none")
+def _(folder):
+    pair(folder, labels=False)
+    (folder / "labels/a.zip").write_bytes(b"no archive")
+    return preparing(folder)
+
+
 @case("Data sets", "voxel size that nobody says")
 def _(folder):
     pair(folder)

@@ -9,16 +9,12 @@ from scipy.ndimage import find_objects
 
 from .. import IGNORE
 from ..errors import InputError
-from ..images.formats import PICTURES
 from ..images.image_files import check_lossless
-from ..images.microscopes import MICROSCOPES
-from ..images.pixels import check_size, read_channels, read_image, read_stack
+from ..images.pixels import check_size, read_image, read_stack
 from ..images.sources import open_any, open_source
-from .spacing import spacing_of_image
+from .folders import read_folder
 from .stacks import Slice
 from .synthetic import GENERATORS
-
-SUFFIXES = (".tif", ".tiff", *PICTURES, *MICROSCOPES)
 
 
 def read_isbi2012(folder):
@@ -109,45 +105,6 @@ def unannotated(markers, labels):
     return sum(not labels[box][markers[box] == k].any() for k, box in enumerate(find_objects(markers), 1) if box)
 
 
-def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
-    """A folder of images and one of label images with the same names (SUFFIXES); images without labels stay so.
-
-    images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
-    label images have at their end besides; both may then lie in one folder. axes, channel : of the images, as
-    `read_channels` takes them.
-    """
-    folder = Path(folder)
-    truths = files_by_stem(folder / labels, only=lambda stem: stem.endswith(suffix))
-    truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
-    first, *others = images if isinstance(images, list) else [images]
-    files = files_by_stem(folder / first, only=lambda stem: not suffix or not stem.endswith(suffix))
-    if orphans := sorted(set(truths) - set(files)):
-        raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
-    for path in truths.values():
-        check_lossless(path)
-    slices = []
-    for stem, path in files.items():
-        pages = read_channels(path, axes, channel)
-        if others:
-            pages = with_channels(pages, path, [folder / other / path.name for other in others], axes)
-        truth = read_stack(truths[stem]) if stem in truths else [None] * len(pages)
-        if len(truth) != len(pages):
-            raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
-        names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
-        said = spacing_of_image(path, len(pages))
-        slices += [Slice(name, stem, *pair, **said) for name, *pair in zip(names, pages, truth)]
-    return slices
-
-
-def with_channels(pages, path, others, axes):
-    """[z, c, y, x] of the slices ``pages`` of the file ``path`` and of files ``others`` with a channel more each."""
-    found = [pages, *(read_channels(other, axes) for other in others)]
-    for other, more in zip(others, found[1:]):
-        if more.shape != pages.shape:
-            raise InputError(f"{other} has the shape {more.shape}, but {path} {pages.shape}; channels have equal ones")
-    return np.stack(found, axis=1)
-
-
 def read_generated(folder, kind="em_stack", slices=12, size=256, cells=45, seed=0):
     """Generated images with exact truth (`unetflow.datasets.synthetic`)."""
     images, labels = GENERATORS[kind](slices, size, cells, seed)
@@ -228,21 +185,3 @@ def find_file(folder, name, needed=True):
     if found or not needed:
         return found[0] if found else None
     raise InputError(f"{folder} holds no {name}; put it there, or correct the data set's path")
-
-
-def files_by_stem(folder, only):
-    """dict stem -> path of the images in a folder whose stem passes ``only``, sorted.
-
-    Raises InputError if there are none, or two of one name.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; correct the data set's path, or its options images and labels")
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and only(f.stem))
-    if not files:
-        raise InputError(
-            f"{folder} holds no image ({', '.join(SUFFIXES)}); correct the data set's path, or save images so"
-        )
-    if len({f.stem for f in files}) < len(files):
-        twice = next(f for f in files if sum(g.stem == f.stem for g in files) > 1)
-        raise InputError(f"{folder} holds two files called {twice.stem}; keep one of them")
-    return {f.stem: f for f in files}

@@ -1,0 +1,93 @@
+"""Objects that people drew as outlines, in ImageJ's ROI Manager or in QuPath, as label images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from skimage.draw import ellipse, polygon
+
+from ..errors import InputError, first_line
+
+ROIS = (".roi", ".zip")
+OUTLINES = (*ROIS, ".geojson", ".json")
+
+
+def read_outlines(path, shape):
+    """Labels int32[z, y, x] of ``shape``: objects 1, 2, ... as they follow each other in the file, a later one above an
+    earlier where they overlap. A pixel belongs to an object whose outline its centre lies in.
+
+    path : ROIs of ImageJ, one (.roi) or many (.zip), or GeoJSON as QuPath exports it.
+    Raises InputError for unreadable files, for lines and points, for outlines that lie in no slice of the image.
+    """
+    labels = np.zeros(shape, np.int32)
+    try:
+        found = rois(path) if Path(path).suffix.lower() in ROIS else features(path)
+    except InputError:
+        raise
+    except Exception as error:  # whatever is wrong with the file, the user's remedy is the same
+        raise InputError(f"{path} can't be read as outlines ({first_line(error)}); export it again") from error
+    for number, (z, draw) in enumerate(found, 1):
+        z = z if len(labels) > 1 else 0  # of one slice, a position is that in the stack it is from
+        if not 0 <= z < len(labels):
+            raise InputError(
+                f"{path}: outline {number} lies in no slice of its image, which has {len(labels)}; set its position in "
+                f"the stack, or take it out"
+            )
+        labels[z][draw(labels[z].shape)] = number
+    if found and not labels.any():
+        raise InputError(f"{path}: no outline encloses a pixel of its image {shape[1:]}; draw them in pixels of it")
+    return labels
+
+
+def rois(path):
+    """(slice, function shape -> index of the pixels inside) of each ROI in a file of ImageJ."""
+    from roifile import ROI_TYPE, roiread
+
+    read = roiread(path)
+    found = []
+    for roi in read if isinstance(read, list) else [read]:
+        if roi.roitype not in (ROI_TYPE.POLYGON, ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
+            raise InputError(f"{path}: {roi.name} is a {roi.roitype.name.lower()}, which encloses nothing; take it out")
+        if roi.roitype == ROI_TYPE.OVAL:
+            draw = inside_oval(roi.top, roi.left, roi.bottom, roi.right)
+        else:
+            draw = inside_paths(roi.coordinates(multi=True))
+        position = max(roi.z_position, roi.t_position) or roi.position  # from 1; 0 if it has none
+        found.append((position - 1, draw))
+    return found
+
+
+def features(path):
+    """(slice, function shape -> index of the pixels inside) of each feature of a GeoJSON file."""
+    content = json.loads(Path(path).read_text())
+    found = []
+    for feature in content.get("features", [content]) if isinstance(content, dict) else content:
+        geometry = feature["geometry"]
+        polygons = {"Polygon": [geometry["coordinates"]], "MultiPolygon": geometry["coordinates"]}
+        if geometry["type"] not in polygons:
+            raise InputError(f"{path} holds a {geometry['type']}, which encloses nothing; take it out")
+        rings = [np.array(ring)[:, :2] for one in polygons[geometry["type"]] for ring in one]
+        found.append((geometry.get("plane", {}).get("z", 0), inside_paths(rings)))
+    return found
+
+
+def inside_paths(paths):
+    """The pixels whose centres closed ``paths``, float[n, (x, y)] each, enclose an odd number of times; the first pixel
+    goes from 0 to 1."""
+
+    def draw(shape):
+        areas = [polygon(y, x, shape) for x, y in (np.asarray(path, float).T - 0.5 for path in paths)]
+        if len(areas) == 1:
+            return areas[0]
+        odd = np.zeros(shape, bool)
+        for area in areas:
+            odd[area] ^= True
+        return odd
+
+    return draw
+
+
+def inside_oval(top, left, bottom, right):
+    """The pixels whose centres the ellipse in a rectangle encloses."""
+    centre, radii = ((top + bottom - 1) / 2, (left + right - 1) / 2), ((bottom - top) / 2, (right - left) / 2)
+    return lambda shape: ellipse(*centre, *radii, shape)
