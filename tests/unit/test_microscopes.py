@@ -15,6 +15,7 @@ from phantoms import PHANTOM, SHAPE, assert_reads, expected, ordered
 from pylibCZIrw.czi import create_czi
 from unetflow.datasets.readers import read_folder
 from unetflow.errors import InputError
+from unetflow.images.hdf5 import open_imaris
 from unetflow.images.sources import open_source
 
 VOXEL = {"z": 0.3, "y": 0.1, "x": 0.1}  # micrometres
@@ -175,6 +176,11 @@ def test_of_several_images_one_is_named(tmp_path, kind):
     for number, name in enumerate(names):
         source = open_source(path, array=name, channel=2, time=1)
         assert_reads(source, expected(PHANTOM, "tczyx", 2, 1) + np.uint16(number))
+
+
+def test_of_imaris_files_nothing_is_read_beyond_the_image(tmp_path):
+    write_imaris(tmp_path / "a.ims")
+    np.testing.assert_array_equal(open_imaris(str(tmp_path / "a.ims"), None).array[(slice(None),) * 5], PHANTOM)
 
 
 def test_colours_of_a_czi(tmp_path):

@@ -21,6 +21,7 @@ from skimage.io import imread, imsave
 from unetflow.datasets.checks import volume_findings
 from unetflow.errors import InputError
 from unetflow.images.axes import CHOSEN
+from unetflow.images.formats import Parts
 from unetflow.images.identity import identity
 from unetflow.images.sources import Source, open_source
 from unetflow.images.stores import ReadNow
@@ -362,6 +363,11 @@ class RangeHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def test_parts_of_different_types_are_read_as_one():
+    parts = Parts([2], (3,), np.uint16, lambda place, index: np.full(3, 7, [np.uint8, np.uint16][place[0]])[index])
+    assert parts[0, 1:].dtype == parts[:, 1:].dtype == np.uint16 and parts[:, 1:].shape == (2, 2)
+
+
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])
 def test_precomputed(phantom, tmp_path, web, encoding):
     volume = ordered(phantom, "xyzc")[..., :1].astype(np.uint32)
@@ -383,6 +389,7 @@ def test_precomputed(phantom, tmp_path, web, encoding):
         assert coarse.shape == (5, 6, 4) and coarse.voxel_size == (40, 16, 16)
     with pytest.raises(InputError, match="`array` if it names a scale"):
         open_source(path, array="1_1_1")
+    assert "8_8_40" in str(identity(str(tmp_path / "a")))
 
 
 @pytest.fixture

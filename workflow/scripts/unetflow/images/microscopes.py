@@ -14,7 +14,6 @@ from .hdf5 import open_imaris
 
 GREY = {"Gray8": np.uint8, "Gray16": np.uint16, "Gray32Float": np.float32}  # kinds of pixels of CZI files
 COLOURS = {"Bgr24": np.uint8, "Bgr48": np.uint16}
-ONE = (0, 1)  # where an axis with one place begins and ends
 PER_METRE = 1e6  # micrometres
 DIGITS = 9  # of a micrometre, after which there is only what reckoning left
 IMOD = 1146047817  # stands at byte 152 of the MRC files that IMOD writes; its flags follow
@@ -41,9 +40,9 @@ def open_czi(path, name):
     with readable(path, "CZI") as file:
         czi = CziReader(file)
         scenes = {str(number): area for number, area in czi.scenes_bounding_rectangle_no_pyramid.items()}
-        bounds = {axis: ends for axis, ends in czi.total_bounding_box_no_pyramid.items() if axis not in "XY"}
+        counts = {axis: b - a for axis, (a, b) in czi.total_bounding_box_no_pyramid.items() if axis not in "XY"}
         kinds, metadata = set(czi.pixel_types.values()), czi.metadata["ImageDocument"]["Metadata"]
-    coloured = kinds <= set(COLOURS) and bounds.pop("C", ONE) == ONE
+    coloured = kinds <= set(COLOURS) and counts.pop("C", 1) == 1
     if not (coloured or kinds <= set(GREY)):
         raise InputError(f"{path} holds pixels of the kinds {', '.join(sorted(kinds))}; export it as OME-TIFF")
     scene = int(the_one(path, list(scenes), name, "scenes")) if scenes else None
@@ -52,16 +51,16 @@ def open_czi(path, name):
 
     def read(place, index):
         (top, bottom, _), (left, right, _) = (one.indices(size) for one, size in zip(index, (area.h, area.w)))
-        plane = {axis: low + int(number) for (axis, (low, _)), number in zip(bounds.items(), place)}
+        plane = {axis: int(number) for axis, number in zip(counts, place)}
         with lock:
             window = czi.read((area.x + left, area.y + top, right - left, bottom - top), plane, scene)
         return window[..., ::-1][(..., *index[2:])] if coloured else window[..., 0]  # it has blue first
 
     dtype = np.result_type(*((GREY | COLOURS)[kind] for kind in kinds))
-    array = Parts([b - a for a, b in bounds.values()], (area.h, area.w, *[3] * coloured), dtype, read)
+    array = Parts(counts.values(), (area.h, area.w, *[3] * coloured), dtype, read)
     distances = metadata.get("Scaling", {}).get("Items", {}).get("Distance", [])
     metres = {one["@Id"]: float(one["Value"]) for one in distances}
-    return Opened(str(path), array, "".join(bounds).lower() + "yxc"[: 2 + coloured], *spacing(metres))
+    return Opened(str(path), array, "".join(counts).lower() + "yxc"[: 2 + coloured], *spacing(metres))
 
 
 def spacing(metres):
