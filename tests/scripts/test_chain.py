@@ -38,6 +38,7 @@ DATASET = {
     "voxel_size": [1, 0.5, 0.5],
     "unit": "micrometer",
     "labels": "instances",
+    "values": None,
     "ignore": None,
     "normalisation": "auto",
     "split": {"method": "images", "folds": 2, "guard": 0, "validation": 1, "seed": 0},

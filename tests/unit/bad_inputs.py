@@ -157,6 +157,7 @@ MISTAKES = {  # title: (path in the configuration, value)
     "zero folds": ("datasets/synthetic_em/split/folds", 0),
     "run without folds": ("runs/0/folds", DROP),
     "data set without a source": ("datasets/isbi2012/download", None),
+    "classes of objects with numbers of their own": ("datasets/phc_u373/values", [2]),
     "voxel size zero": ("datasets/isbi2012/voxel_size", [50, 0, 4]),
     "voxel size negative": ("datasets/isbi2012/voxel_size", [50, -4, 4]),
     "voxel size missing": ("datasets/isbi2012/voxel_size", DROP),
@@ -240,7 +241,7 @@ def _(folder):
 # --- Data sets -----------------------------------------------------------------------------------------------------
 
 ENTRY = {"format": "folder", "options": {}, "voxel_size": [1, 0.5, 0.5], "unit": "micrometer", "labels": "instances"}
-ENTRY |= {"ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
+ENTRY |= {"values": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
 
 
 def grey(*shape, dtype=np.uint8):
@@ -440,6 +441,12 @@ def _(folder):
     pair(folder, labels=False)
     (folder / "labels/a.zip").write_bytes(b"no archive")
     return preparing(folder)
+
+
+@case("Data sets", "a class that no label image holds")
+def _(folder):
+    pair(folder)
+    return preparing(folder, labels="binary", values=[7])
 
 
 @case("Data sets", "voxel size that nobody says")

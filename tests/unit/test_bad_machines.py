@@ -16,7 +16,7 @@ import sys; from types import SimpleNamespace; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from unetflow import jobs
 from prepare import prepare
-entry = {"format": "folder", "options": {}, "voxel_size": [1, 1, 1], "unit": None, "labels": "instances"}
+entry = {"format": "folder", "options": {}, "voxel_size": [1, 1, 1], "unit": None, "labels": "instances", "values": None}
 out = Path(sys.argv[3])
 with jobs.job(SimpleNamespace(rule="prepare", wildcards=[], log=[])):
     prepare(Path(sys.argv[2]), out / "volume.zarr", out / "splits.json", out / "checks.csv",

@@ -16,7 +16,16 @@ from unetflow.errors import InputError
 from unetflow.volumes import parallel, pyramid
 
 IDS = {"dataset": "d", "fold": 0, "model": "m", "seed": 0}
-TRUTH = {"axes": "zyx", "array": None, "channel": 0, "time": 0, "labels": "binary", "ignore": None, "dimensions": 2}
+TRUTH = {
+    "axes": "zyx",
+    "array": None,
+    "channel": 0,
+    "time": 0,
+    "labels": "binary",
+    "values": None,
+    "ignore": None,
+    "dimensions": 2,
+}
 
 
 @pytest.fixture(scope="module")

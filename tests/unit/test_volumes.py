@@ -427,13 +427,18 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_whole(model, tmp_path, m
     segment_volume(prediction, objects, SEGMENTATION, 1, "key")
     zarr.create_array(str(tmp_path / "truth.zarr"), data=(values > values.mean()).astype(np.uint8), chunks=(2, 16, 24))
     truth = {"path": str(tmp_path / "truth.zarr"), "axes": "zyx", "array": None, "channel": None, "time": None}
-    truth |= {"labels": "binary", "ignore": None, "dimensions": 2}
+    truth |= {"labels": "binary", "values": None, "ignore": None, "dimensions": 2}
     ids = {"dataset": "d", "fold": 0, "model": "m", "seed": 0}
 
     def job(table):
         evaluate_volume(truth, prediction, objects, table, ids, 1, "key")
 
     job(tmp_path / "straight.csv")
+    classes = np.where(values > values.mean(), 3, 5).astype(np.uint8)
+    zarr.create_array(str(tmp_path / "classes.zarr"), data=classes, chunks=(2, 16, 24))
+    one_of_them = truth | {"path": str(tmp_path / "classes.zarr"), "values": [3]}
+    evaluate_volume(one_of_them, prediction, objects, tmp_path / "class.csv", ids, 1, "key")
+    assert (tmp_path / "class.csv").read_text() == (tmp_path / "straight.csv").read_text()
     saved, original = [], Counts.save
 
     def failing(self, path):

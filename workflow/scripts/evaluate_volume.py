@@ -3,6 +3,7 @@
 import numpy as np
 from unetflow import IGNORE, files, jobs
 from unetflow.blocks import Grid
+from unetflow.datasets.checks import objects_of
 from unetflow.images.sources import open_source
 from unetflow.metrics.streaming import Counts
 from unetflow.predictions import VolumePrediction
@@ -15,9 +16,10 @@ from unetflow.volumes.shards import scratch_shards
 def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
     """Write ``table``, a row per metric of the whole volume.
 
-    truth : what `open_source` takes, with `labels` (instances or binary), `ignore`, and `dimensions` (2 if objects of
-    different slices are different ones). ids : values of the columns dataset, fold, model, seed. key : hash of code and
-    truth. Blocks that an interrupted run counted are kept, as long as all that they were counted from is the same.
+    truth : what `open_source` takes, with `labels` (instances or binary), `values`, `ignore`, and `dimensions` (2 if
+    objects of different slices are different ones). ids : values of the columns dataset, fold, model, seed. key : hash
+    of code and truth. Blocks that an interrupted run counted are kept, as long as all that they were counted from is
+    the same.
     """
     probability, objects = VolumePrediction(prediction), open_source(str(segmentation))
     grid = Grid(probability.shape, probability.block)
@@ -58,7 +60,8 @@ def true_labels(truth, grid, state, workers):
 
     def read(start, stop):
         labels = source.read(start, stop).astype(np.int64)
-        return labels if truth["ignore"] is None else np.where(labels == truth["ignore"], IGNORE, labels)
+        known = labels if truth["ignore"] is None else np.where(labels == truth["ignore"], IGNORE, labels)
+        return objects_of(known, truth["values"])
 
     if truth["labels"] == "instances":
         return read

@@ -22,7 +22,7 @@ def prepare(folder, volume, splits, checks, dataset):
     dataset : its entry in the configuration.
     """
     slices = READERS[dataset["format"]](folder, **dataset["options"])
-    rows = check_slices(slices, dataset["labels"], dataset["ignore"])
+    rows = check_slices(slices, dataset["labels"], dataset["ignore"], dataset["values"])
     voxel_size, unit = spacing(slices, dataset["voxel_size"], dataset["unit"])
     in_file = slices[0].voxel_size, slices[0].unit
     with jobs.made_whole(volume) as path:

@@ -23,10 +23,11 @@ SAMPLE = 8  # slices in the middle of a volume that are looked at
 LARGEST_ID = 10**6  # of an object: tables with a row for each id are made
 
 
-def check_slices(slices, labels_are, ignore):
+def check_slices(slices, labels_are, ignore, values=None):
     """Check all slices of a data set, in place: labels become int32 instances with `IGNORE` for unknown pixels.
 
-    ``labels_are``: "instances" or "binary"; ``ignore``: the value of unknown pixels in the label files, or None.
+    ``labels_are``: "instances" or "binary"; ``ignore``: the value of unknown pixels in the label files, or None;
+    ``values``: those that are objects, where label files hold several classes, or None for all but 0.
     Returns rows (check, finding). Raises InputError naming the slice.
     """
     if not slices:
@@ -37,15 +38,15 @@ def check_slices(slices, labels_are, ignore):
     for one in slices:
         check_image(one)
         if one.labels is not None:
-            one.labels = check_labels(one, ignore)
+            one.labels = objects_of(check_labels(one, ignore), values)
     annotated = [one for one in slices if one.labels is not None]
     with_small_ids(annotated)
     if not annotated:
         raise InputError("the data set has no labels at all; add some, or list it under volumes for prediction")
     if not any((one.labels > 0).any() for one in annotated):
         raise InputError(
-            f"no label image holds an object: {annotated[0].name} and all others are background (0) everywhere; look "
-            f"whether the right files were exported"
+            f"no label image holds an object: {annotated[0].name} and all others are background "
+            f"({'0' if values is None else f'no {values}'}) everywhere; look whether the right files were exported"
         )
     if labels_are == "instances":
         check_instances(annotated)
@@ -53,6 +54,11 @@ def check_slices(slices, labels_are, ignore):
     for one in annotated:
         one.labels = as_instances(one.labels)
     return findings(slices, annotated)
+
+
+def objects_of(labels, values):
+    """``labels`` in which all but ``values`` and `IGNORE` are background; as they are if ``values`` is None."""
+    return labels if values is None else np.where(np.isin(labels, [*values, IGNORE]), labels, 0)
 
 
 def check_image(one):

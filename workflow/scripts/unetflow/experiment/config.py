@@ -76,6 +76,7 @@ def check_references(config):
                 f"config: datasets/{name}/options/images is a list, but the image of a volume is one array; name it, "
                 f"and its channels with the option channel"
             )
+        check_values(f"datasets/{name}", dataset)
         check_channels(f"datasets/{name}/options", "images", *map(dataset["options"].get, ("images", "channel")))
     for name in config["models"]:
         check_origin(config, name)
@@ -174,6 +175,8 @@ def check_volume(config, volume, model, dataset):
     dataset : name of the data set that the model is trained on, or None.
     """
     entry = config["volumes"][volume]
+    if entry["truth"]:
+        check_values(f"volumes/{volume}/truth", entry["truth"])
     check_channels(f"volumes/{volume}", "path", entry["path"], entry["channel"])
     architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
     expected, given = architecture.get("in_channels", 1), len(channels_of(entry["path"], entry["channel"]))
@@ -199,6 +202,12 @@ def check_volume(config, volume, model, dataset):
             f"config: prediction/{prediction}/border is 'zero', but {model} is applied to the volume {volume}, and "
             f"volumes are always mirrored; give the model another prediction entry"
         )
+
+
+def check_values(where, entry):
+    """Raise InputError if objects with numbers of their own are picked by classes."""
+    if entry["values"] and entry["labels"] == "instances":
+        raise InputError(f"config: {where}/values picks classes of pixels; say labels: binary beside it")
 
 
 def check_channels(where, key, place, channel):
