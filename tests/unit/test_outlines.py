@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import tifffile
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
+from unetflow import IGNORE
+from unetflow.datasets.checks import check_slices
 from unetflow.datasets.outlines import read_outlines
 from unetflow.datasets.readers import read_folder
+from unetflow.datasets.stacks import Slice
 from unetflow.errors import InputError
 
 SHAPE = (1, 40, 50)
@@ -43,8 +46,10 @@ def box_of(kind, left, top, right, bottom, name="a name"):
     return roi
 
 
-def geojson(path, *geometries, collection=True):
+def geojson(path, *geometries, collection=True, classes=()):
     features = [{"type": "Feature", "geometry": one, "properties": {}} for one in geometries]
+    for feature, name in zip(features, classes):
+        feature["properties"] = {"objectType": "annotation", "classification": name and {"name": name}}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features} if collection else features))
     return path
 
@@ -94,6 +99,23 @@ def test_slices_of_a_stack(tmp_path):
         read_outlines(tmp_path / "a.roi", (3, *SHAPE[1:]))
     ImagejRoi.frompoints(SQUARE, z=0, t=2).tofile(tmp_path / "a.roi")
     assert read_outlines(tmp_path / "a.roi", (3, *SHAPE[1:]))[2].any(), "a frame of a film"
+
+
+@pytest.mark.parametrize("kind", ["zip", "geojson"])
+def test_places_about_which_nothing_is_known(tmp_path, kind):
+    drawn = {"cell": SQUARE, "Ignore*": HOLE, "Region*": [(0, 0), (30, 0), (30, 40), (0, 40)]}
+    if kind == "zip":
+        roiwrite(tmp_path / "a.zip", [ImagejRoi.frompoints(path, name=name) for name, path in drawn.items()])
+    else:
+        geometries = [{"type": "Polygon", "coordinates": [path]} for path in drawn.values()]
+        geojson(tmp_path / "a.geojson", *geometries, classes=[None, *list(drawn)[1:]])
+    labels = read_outlines(tmp_path / f"a.{kind}", SHAPE)
+    nothing = ((0, 40), (30, 50))
+    expected = area((1, ((10, 30), (5, 15))), (IGNORE, ((15, 20), (8, 12))), (IGNORE, nothing))
+    np.testing.assert_array_equal(labels, expected)
+    slices = [Slice("a", "a", np.arange(2000, dtype=np.uint16).reshape(SHAPE[1:]), labels[0])]
+    check_slices(slices, "instances", ignore=255)
+    np.testing.assert_array_equal(slices[0].labels, expected[0])
 
 
 def test_what_encloses_nothing_is_refused(tmp_path):

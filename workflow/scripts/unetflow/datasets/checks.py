@@ -85,7 +85,7 @@ def check_labels(one, ignore):
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"labels of {name} are not whole numbers; export them as integers, not as probabilities")
     labels = labels.astype(np.int64)
-    unknown = labels == (IGNORE if ignore is None else ignore)
+    unknown = np.isin(labels, [IGNORE, IGNORE if ignore is None else ignore])
     if (labels[~unknown] < 0).any():
         raise InputError(
             f"labels of {name} hold {labels[~unknown].min()}; use 0 for background and 1, 2, ... for objects"

@@ -6,15 +6,20 @@ from pathlib import Path
 import numpy as np
 from skimage.draw import ellipse, polygon
 
+from .. import IGNORE
 from ..errors import InputError, first_line
 
 ROIS = (".roi", ".zip")
 OUTLINES = (*ROIS, ".geojson", ".json")
+UNKNOWN, REGION = "ignore", "region"  # how names of outlines begin that are no objects; QuPath adds an asterisk
 
 
 def read_outlines(path, shape):
     """Labels int32[z, y, x] of ``shape``: objects 1, 2, ... as they follow each other in the file, a later one above an
     earlier where they overlap. A pixel belongs to an object whose outline its centre lies in.
+
+    Outlines called "Ignore", by their own name or their class, as QuPath has it, are no objects: nothing is known there
+    (`IGNORE`). Where some are called "Region", nothing is known outside these.
 
     path : ROIs of ImageJ, one (.roi) or many (.zip), or GeoJSON as QuPath exports it.
     Raises InputError for unreadable files, for lines and points, for outlines that lie in no slice of the image.
@@ -26,21 +31,25 @@ def read_outlines(path, shape):
         raise
     except Exception as error:  # whatever is wrong with the file, the user's remedy is the same
         raise InputError(f"{path} can't be read as outlines ({first_line(error)}); export it again") from error
-    for number, (z, draw) in enumerate(found, 1):
+    regions = np.zeros(shape, bool)
+    for number, (z, draw, name) in enumerate(found, 1):
         z = z if len(labels) > 1 else 0  # of one slice, a position is that in the stack it is from
         if not 0 <= z < len(labels):
             raise InputError(
                 f"{path}: outline {number} lies in no slice of its image, which has {len(labels)}; set its position in "
                 f"the stack, or take it out"
             )
-        labels[z][draw(labels[z].shape)] = number
-    if found and not labels.any():
+        if name.startswith(REGION):
+            regions[z][draw(shape[1:])] = True
+        else:
+            labels[z][draw(shape[1:])] = IGNORE if name.startswith(UNKNOWN) else number
+    if found and not (labels.any() or regions.any()):
         raise InputError(f"{path}: no outline encloses a pixel of its image {shape[1:]}; draw them in pixels of it")
-    return labels
+    return np.where(regions, labels, IGNORE) if regions.any() else labels
 
 
 def rois(path):
-    """(slice, function shape -> index of the pixels inside) of each ROI in a file of ImageJ."""
+    """(slice, function shape -> index of the pixels inside, name) of each ROI in a file of ImageJ."""
     from roifile import ROI_TYPE, roiread
 
     read = roiread(path)
@@ -53,12 +62,12 @@ def rois(path):
         else:
             draw = inside_paths(roi.coordinates(multi=True))
         position = max(roi.z_position, roi.t_position) or roi.position  # from 1; 0 if it has none
-        found.append((position - 1, draw))
+        found.append((position - 1, draw, roi.name.lower()))
     return found
 
 
 def features(path):
-    """(slice, function shape -> index of the pixels inside) of each feature of a GeoJSON file."""
+    """(slice, function shape -> index of the pixels inside, class) of each feature of a GeoJSON file."""
     content = json.loads(Path(path).read_text())
     found = []
     for feature in content.get("features", [content]) if isinstance(content, dict) else content:
@@ -67,7 +76,8 @@ def features(path):
         if geometry["type"] not in polygons:
             raise InputError(f"{path} holds a {geometry['type']}, which encloses nothing; take it out")
         rings = [np.array(ring)[:, :2] for one in polygons[geometry["type"]] for ring in one]
-        found.append((geometry.get("plane", {}).get("z", 0), inside_paths(rings)))
+        named = (feature.get("properties") or {}).get("classification") or {}
+        found.append((geometry.get("plane", {}).get("z", 0), inside_paths(rings), named.get("name", "").lower()))
     return found
 
 
