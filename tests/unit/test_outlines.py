@@ -5,13 +5,16 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
 from unetflow import IGNORE
 from unetflow.datasets.checks import check_slices
-from unetflow.datasets.outlines import read_outlines
 from unetflow.datasets.readers import read_folder
 from unetflow.datasets.stacks import Slice
 from unetflow.errors import InputError
+from unetflow.images.outlines import read_outlines, write_outlines
 
 SHAPE = (1, 40, 50)
 SQUARE = [(5, 10), (15, 10), (15, 30), (5, 30)]  # x, y: columns 5 to 14, rows 10 to 29
@@ -145,3 +148,24 @@ def test_a_folder_of_them_is_a_data_set(tmp_path, labels):
     assert [one.name for one in slices] == ["a", "b", "c"] and slices[2].labels is None
     for one in slices[:2]:
         np.testing.assert_array_equal(one.labels, area((1, ((10, 30), (5, 15))))[0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 3)))
+def test_objects_of_any_shape_come_back(tmp_path_factory, labels):
+    path = tmp_path_factory.mktemp("outlines") / "a.geojson"
+    write_outlines(path, labels)
+    numbers = np.unique(labels[labels > 0])
+    found = read_outlines(path, (1, *labels.shape))[0]
+    np.testing.assert_array_equal(np.array([0, *numbers])[found], labels)
+
+
+def test_holes_lie_in_their_pieces(tmp_path):
+    labels = area((5, ((2, 20), (2, 20))), (0, ((5, 15), (5, 15))), (5, ((7, 12), (7, 12))), (0, ((9, 10), (9, 10))))[0]
+    write_outlines(tmp_path / "a.geojson", labels)
+    (feature,) = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    assert feature["properties"]["name"] == "5" and feature["geometry"]["type"] == "MultiPolygon"
+    assert [len(piece) for piece in feature["geometry"]["coordinates"]] == [2, 2]
+    for piece in feature["geometry"]["coordinates"]:
+        (x0, y0), (x1, y1) = np.min(piece[0], 0), np.max(piece[0], 0)
+        assert all(x0 < x < x1 and y0 < y < y1 for x, y in piece[1])

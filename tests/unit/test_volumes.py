@@ -24,6 +24,7 @@ from test_volume_objects import OPTIONS as SEGMENTATION
 from unetflow import inference, memory, models
 from unetflow.blocks import Grid, read_mirrored
 from unetflow.errors import InputError
+from unetflow.images.outlines import read_outlines
 from unetflow.images.sources import Source, open_source
 from unetflow.images.tiff import type_of_tiff
 from unetflow.metrics.streaming import Counts
@@ -175,11 +176,15 @@ def test_objects_in_images_of_different_sizes_are_those_of_each_alone(model, tmp
     how["threshold"] = float(np.median(probability[0, :40, :50]))
     segment_volume(prediction, tmp_path / "s.zarr", SEGMENTATION | how, 1, "key")
     export_images(str(tmp_path / "s.zarr"), tmp_path / "s_images")
+    export_images(str(tmp_path / "s.zarr"), tmp_path / "s_outlines", "outlines")
+    with pytest.raises(InputError, match="holds no objects"):
+        export_images(prediction, tmp_path / "p_outlines", "outlines")
     measure_objects(entry, tmp_path / "s.zarr", tmp_path / "objects.csv", 2, 1, "key")
     labels, table = zarr.open_group(tmp_path / "s.zarr", mode="r")["0"][:], pd.read_csv(tmp_path / "objects.csv")
     cut_off = set()
     for z, (height, width) in enumerate(sizes):
         found = labels[z, :height, :width]
+        assert same_partition(read_outlines(tmp_path / f"s_outlines/{z}.geojson", (1, height, width))[0], found)
         expected = segment(probability[z, :height, :width], **how)
         assert expected.max() > 2 and same_partition(found, expected)
         assert np.count_nonzero(labels[z]) == np.count_nonzero(found), "nothing beyond the image"

@@ -88,15 +88,16 @@ rule export_tiff:
 
 
 rule export_images:
-    """A prediction, segmentation or prepared data set as one TIFF for each image, called as the image is."""
+    """A file for each image, called as the image is: TIFF of a prediction, segmentation or data set, or outlines."""
     input:
         image="results/{image}.zarr",
     output:
-        exported=directory("results/{image}_images"),
+        exported=directory("results/{image}_{kind}"),
     log:
-        "logs/export_images/{image}.log",
+        "logs/export_images/{image}_{kind}.log",
     wildcard_constraints:
         image=r".+/(prediction|segmentation|volume)",
+        kind="images|outlines",
     conda:
         "../../envs/cpu.yaml"
     params:

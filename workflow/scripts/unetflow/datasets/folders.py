@@ -8,8 +8,8 @@ from ..errors import InputError
 from ..images.formats import PICTURES
 from ..images.image_files import check_lossless
 from ..images.microscopes import MICROSCOPES
+from ..images.outlines import OUTLINES, read_outlines
 from ..images.pixels import read_channels, read_stack
-from .outlines import OUTLINES, read_outlines
 from .spacing import spacing_of_image
 from .stacks import Slice
 

@@ -1,10 +1,12 @@
-"""Objects that people drew as outlines, in ImageJ's ROI Manager or in QuPath, as label images."""
+"""Objects as outlines, as people draw them in ImageJ's ROI Manager or in QuPath, and as label images."""
 
 import json
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import find_objects
 from skimage.draw import ellipse, polygon
+from skimage.measure import find_contours, points_in_poly
 
 from .. import IGNORE
 from ..errors import InputError, first_line
@@ -101,3 +103,48 @@ def inside_oval(top, left, bottom, right):
     """The pixels whose centres the ellipse in a rectangle encloses."""
     centre, radii = ((top + bottom - 1) / 2, (left + right - 1) / 2), ((bottom - top) / 2, (right - left) / 2)
     return lambda shape: ellipse(*centre, *radii, shape)
+
+
+def write_outlines(path, labels):
+    """Write the objects of ``labels`` int[y, x] as GeoJSON for QuPath, each called by its number.
+
+    `read_outlines` finds the same pixels: outlines pass halfway between the centres of pixels.
+    """
+    labels = labels.astype(np.int64)  # SciPy takes no unsigned ones
+    boxes = {number: box for number, box in enumerate(find_objects(labels), 1) if box is not None}
+    features = [
+        {
+            "type": "Feature",
+            "geometry": geometry(rings(labels[box] == number, (box[1].start, box[0].start))),
+            "properties": {"objectType": "annotation", "name": str(number)},
+        }
+        for number, box in boxes.items()
+    ]
+    Path(path).write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+
+
+def rings(mask, corner):
+    """Closed paths float[n, (x, y)] around the pixels of ``mask`` bool[y, x], whose first pixel begins at ``corner``
+    (x, y)."""
+    paths = find_contours(np.pad(mask, 1).astype(float), 0.5)
+    return [path[:, ::-1] - 0.5 + corner for path in paths]  # half a pixel to its centre, less one of padding
+
+
+def geometry(paths):
+    """GeoJSON of closed paths: pieces with the holes in each."""
+    areas = [area(path) for path in paths]
+    outwards = np.sign(max(areas, key=abs))  # the largest is no hole; holes are wound the other way
+    pieces = [[path] for path, one in zip(paths, areas) if np.sign(one) == outwards]
+    for hole in (path for path, one in zip(paths, areas) if np.sign(one) != outwards):
+        around = [piece for piece in pieces if points_in_poly(hole[:1], piece[0])[0]]
+        min(around, key=lambda piece: abs(area(piece[0]))).append(hole)
+    polygons = [[path.tolist() for path in piece] for piece in pieces]
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def area(path):
+    """Signed area of a closed path (shoelace formula)."""
+    (x, y), (x_next, y_next) = path[:-1].T, path[1:].T
+    return float(np.sum(x * y_next - x_next * y)) / 2
