@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import pickle
+import struct
 import threading
 from itertools import permutations
 
@@ -218,6 +219,39 @@ def test_tiff_with_metadata(phantom, tmp_path):
     source = open_source(str(imagej), channel=1)
     assert_reads(source, expected(phantom, "zcyx", 1))
     assert source.voxel_size == (3.0, 0.5, 0.25) and source.unit == "micrometer"
+
+
+def write_lsm(path, volume, voxel):
+    """``volume`` [t, z, c, y, x] as Zeiss' LSM: TIFF, each page with a small one behind it, and a table of its own."""
+    t, z, c, y, x = volume.shape
+    said = struct.pack("<8i6d2HI", x, y, z, c, t, 1, 4, 4, *voxel[::-1], 0, 0, 0, 6, 0, 0)
+    said = struct.pack("<2I", 67127628, len(said) + 8) + said
+    with tifffile.TiffWriter(path) as file:
+        for number, page in enumerate(volume.reshape(-1, c, y, x)):
+            table = {} if number else {"extratags": [(34412, "B", len(said), said, True)]}
+            usual = {"photometric": "minisblack", "planarconfig": "separate", "metadata": None}
+            file.write(page, **usual, **table)
+            file.write(np.zeros((c, 4, 4), page.dtype), subfiletype=1, **usual)
+
+
+def test_lsm(phantom, tmp_path):
+    write_lsm(tmp_path / "a.lsm", ordered(phantom, "tzcyx"), (3e-7, 1e-7, 1e-7))
+    source = open_source(str(tmp_path / "a.lsm"), channel=1, time=1)
+    assert_reads(source, expected(phantom, "tczyx", 1, 1))
+    assert source.voxel_size == (0.3, 0.1, 0.1) and source.unit == "micrometer"
+
+
+def test_slides_are_read_tile_by_tile(tmp_path):
+    """Aperio's SVS: TIFF in tiles, a small picture, and coarser levels."""
+    slide = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.svs") as file:
+        for step, tiles in ((1, {"tile": (64, 64)}), (4, {}), (2, {"tile": (64, 64)})):
+            said = "Aperio Image Library v12|AppMag = 20|MPP = 0.499"
+            file.write(slide[::step, ::step], photometric="rgb", metadata=None, description=said, **tiles)
+    source = open_source(str(tmp_path / "a.svs"), channel=[0, 1, 2])
+    assert source.shape == (1, 300, 400) and source.array.chunks == (64, 64, 3)
+    np.testing.assert_array_equal(source.read((0, 10, 20), (1, 90, 70))[0], np.moveaxis(slide[10:90, 20:70], -1, 0))
+    assert source.voxel_size == (1, 0.499, 0.499) and source.unit == "micrometer"
 
 
 def test_channels_and_pages_of_a_pattern(phantom, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..images.formats import PICTURES
+from ..images.formats import PICTURES, TIFF_ENDINGS
 from ..images.image_files import check_lossless
 from ..images.microscopes import MICROSCOPES
 from ..images.outlines import OUTLINES, read_outlines
@@ -13,7 +13,7 @@ from ..images.pixels import read_channels, read_stack
 from .spacing import spacing_of_image
 from .stacks import Slice
 
-IMAGES = (".tif", ".tiff", *PICTURES, *MICROSCOPES)
+IMAGES = (*TIFF_ENDINGS, *PICTURES, *MICROSCOPES)
 
 
 def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):

@@ -11,10 +11,12 @@ import numpy as np
 
 from ..errors import InputError
 
-TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8")
+TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".scn")  # what is TIFF inside
 LOSSY = (".jpg", ".jpeg")
 PICTURES = (".png", *LOSSY, ".bmp")  # decoded as a whole
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
+PER_METRE = 1e6  # micrometres
+DIGITS = 9  # of a micrometre, after which there is only what reckoning left
 NANOMETRES = {"angstrom": 0.1, "nanometer": 1, "micrometer": 1e3, "millimeter": 1e6}
 
 
@@ -108,6 +110,13 @@ def the_one(path, names, name, kind="arrays"):
 
 def listing(names):
     return f"; there are: {', '.join(sorted(names))}" if names else ""
+
+
+def micrometres(metres):
+    """(voxel size (z, y, x), unit) from metres by axis ("Z", "Y", "X"), or (None, None) if they aren't known, as 0 says
+    too."""
+    z, y, x = (round(metres.get(axis, 0) * PER_METRE, DIGITS) for axis in "ZYX")
+    return ((z or 1.0, y, x), "micrometer") if y and x else (None, None)
 
 
 def known_unit(name):

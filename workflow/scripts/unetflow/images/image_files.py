@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import LOSSY, PICTURES, Opened, known_unit, local_or_remote_file, without_single
+from .formats import LOSSY, PER_METRE, PICTURES, Opened, known_unit, local_or_remote_file, micrometres, without_single
 from .microscopes import MICROSCOPES, open_microscope
 
 PICTURE_AXES = "yxc"  # the first two of them, if it is grey
@@ -161,9 +161,15 @@ def spacing_of_file(file):
 
 
 def spacing_of(tiff):
-    """(voxel size (z, y, x) or None, unit or None) from OME-XML or ImageJ's own metadata."""
+    """(voxel size (z, y, x) or None, unit or None) from OME-XML, or from what ImageJ, Zeiss (LSM) and Aperio (SVS)
+    write instead."""
     import tifffile
 
+    if tiff.is_lsm:
+        return micrometres({axis: tiff.lsm_metadata[f"VoxelSize{axis}"] for axis in "ZYX"})
+    if tiff.is_svs:
+        pixel = tifffile.tifffile.svs_description_metadata(tiff.pages[0].description).get("MPP", 0) / PER_METRE
+        return micrometres({"Y": pixel, "X": pixel})
     if tiff.is_ome:
         pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
         pixels = (pixels[0] if isinstance(pixels, list) else pixels)["Pixels"]

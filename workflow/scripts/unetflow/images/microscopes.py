@@ -9,13 +9,11 @@ from weakref import finalize
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import Opened, Parts, local_file, the_one
+from .formats import Opened, Parts, local_file, micrometres, the_one
 from .hdf5 import open_imaris
 
 GREY = {"Gray8": np.uint8, "Gray16": np.uint16, "Gray32Float": np.float32}  # kinds of pixels of CZI files
 COLOURS = {"Bgr24": np.uint8, "Bgr48": np.uint16}
-PER_METRE = 1e6  # micrometres
-DIGITS = 9  # of a micrometre, after which there is only what reckoning left
 IMOD = 1146047817  # stands at byte 152 of the MRC files that IMOD writes; its flags follow
 SIGNED_BYTES = 1  # one of these flags
 
@@ -60,13 +58,7 @@ def open_czi(path, name):
     array = Parts(counts.values(), (area.h, area.w, *[3] * coloured), dtype, read)
     distances = metadata.get("Scaling", {}).get("Items", {}).get("Distance", [])
     metres = {one["@Id"]: float(one["Value"]) for one in distances}
-    return Opened(str(path), array, "".join(counts).lower() + "yxc"[: 2 + coloured], *spacing(metres))
-
-
-def spacing(metres):
-    """(voxel size (z, y, x), unit) from metres by axis, or (None, None) if they aren't known, as 0 says too."""
-    z, y, x = (round(metres.get(axis, 0) * PER_METRE, DIGITS) for axis in "ZYX")
-    return ((z or 1.0, y, x), "micrometer") if y and x else (None, None)
+    return Opened(str(path), array, "".join(counts).lower() + "yxc"[: 2 + coloured], *micrometres(metres))
 
 
 def open_nd2(path, name):
@@ -110,7 +102,7 @@ def open_lif(path, name):
     array = Parts(others.values(), tuple(frame.values()), image.dtype, read)
     letters = "".join([*others, *frame]).lower().replace("s", "c")
     metres = {axis: float(np.ptp(at)) / (len(at) - 1) for axis, at in image.coords.items() if len(at) > 1}
-    return Opened(f"{path}/{image.path}", array, letters, *spacing(metres))
+    return Opened(f"{path}/{image.path}", array, letters, *micrometres(metres))
 
 
 def open_mrc(path, name):
