@@ -183,6 +183,12 @@ def test_of_imaris_files_nothing_is_read_beyond_the_image(tmp_path):
     np.testing.assert_array_equal(open_imaris(str(tmp_path / "a.ims"), None).array[(slice(None),) * 5], PHANTOM)
 
 
+def test_of_a_large_czi_parts_are_decoded(tmp_path):
+    with create_czi(str(tmp_path / "a.czi")) as file:
+        file.write(np.zeros((3000, 2100, 1), np.uint8))
+    assert open_source(str(tmp_path / "a.czi")).array.chunks[-2:] == (2048, 2048)
+
+
 def test_colours_of_a_czi(tmp_path):
     colours = np.random.default_rng(0).integers(0, 255, (11, 7, 3), dtype=np.uint8)
     with create_czi(str(tmp_path / "a.czi")) as file:

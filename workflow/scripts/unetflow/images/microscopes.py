@@ -13,6 +13,7 @@ from .formats import Opened, Parts, local_file, micrometres, the_one
 from .hdf5 import open_imaris
 
 GREY = {"Gray8": np.uint8, "Gray16": np.uint16, "Gray32Float": np.float32}  # kinds of pixels of CZI files
+SUBBLOCK = 2048  # pixels per side of what a CZI file decodes at once, as microscopes write it
 COLOURS = {"Bgr24": np.uint8, "Bgr48": np.uint16}
 IMOD = 1146047817  # stands at byte 152 of the MRC files that IMOD writes; its flags follow
 SIGNED_BYTES = 1  # one of these flags
@@ -55,7 +56,8 @@ def open_czi(path, name):
         return window[..., ::-1][(..., *index[2:])] if coloured else window[..., 0]  # it has blue first
 
     dtype = np.result_type(*((GREY | COLOURS)[kind] for kind in kinds))
-    array = Parts(counts.values(), (area.h, area.w, *[3] * coloured), dtype, read)
+    shape = area.h, area.w, *[3] * coloured
+    array = Parts(counts.values(), shape, dtype, read, [min(size, SUBBLOCK) for size in shape])
     distances = metadata.get("Scaling", {}).get("Items", {}).get("Distance", [])
     metres = {one["@Id"]: float(one["Value"]) for one in distances}
     return Opened(str(path), array, "".join(counts).lower() + "yxc"[: 2 + coloured], *micrometres(metres))
