@@ -108,7 +108,7 @@ def open_lif(path, name):
 
 
 def open_mrc(path, name):
-    """MRC 2014, and what IMOD makes of it: bytes without a sign."""
+    """MRC 2014 (Cheng et al., J. Struct. Biol. 192, 2015), and IMOD's: bytes without a sign, unless its flags tell."""
     import mrcfile
 
     with readable(path, "MRC") as file, catch_warnings(action="ignore"):

@@ -23,7 +23,7 @@ def read_outlines(path, shape):
     Outlines called "Ignore", by their own name or their class, as QuPath has it, are no objects: nothing is known there
     (`IGNORE`). Where some are called "Region", nothing is known outside these.
 
-    path : ROIs of ImageJ, one (.roi) or many (.zip), or GeoJSON as QuPath exports it.
+    path : ROIs of ImageJ, one (.roi) or many (.zip), or GeoJSON (RFC 7946) as QuPath exports it, in pixels.
     Raises InputError for unreadable files, for lines and points, for outlines that lie in no slice of the image.
     """
     labels = np.zeros(shape, np.int32)
