@@ -183,6 +183,14 @@ def test_of_imaris_files_nothing_is_read_beyond_the_image(tmp_path):
     np.testing.assert_array_equal(open_imaris(str(tmp_path / "a.ims"), None).array[(slice(None),) * 5], PHANTOM)
 
 
+def test_a_czi_whose_slices_begin_later_is_refused_at_once(tmp_path):
+    with create_czi(str(tmp_path / "a.czi")) as file:
+        for z in (3, 4):
+            file.write(PHANTOM[0, 0, 0][..., None], plane={"Z": z})
+    with pytest.raises(InputError, match=r"can't be read as CZI \(.*'Z' is out-of-range.*export it as OME-TIFF"):
+        open_source(str(tmp_path / "a.czi"))
+
+
 def test_of_a_large_czi_parts_are_decoded(tmp_path):
     with create_czi(str(tmp_path / "a.czi")) as file:
         file.write(np.zeros((3000, 2100, 1), np.uint8))

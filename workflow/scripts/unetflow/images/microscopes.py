@@ -55,6 +55,9 @@ def open_czi(path, name):
             window = czi.read((area.x + left, area.y + top, right - left, bottom - top), plane, scene)
         return window[..., ::-1][(..., *index[2:])] if coloured else window[..., 0]  # it has blue first
 
+    with readable(path, "CZI"):
+        read([0] * len(counts), (slice(1), slice(1), 0))  # the library refuses files whose axes don't begin at 0
+
     dtype = np.result_type(*((GREY | COLOURS)[kind] for kind in kinds))
     shape = area.h, area.w, *[3] * coloured
     array = Parts(counts.values(), shape, dtype, read, [min(size, SUBBLOCK) for size in shape])
