@@ -158,6 +158,7 @@ MISTAKES = {  # title: (path in the configuration, value)
     "run without folds": ("runs/0/folds", DROP),
     "data set without a source": ("datasets/isbi2012/download", None),
     "classes of objects with numbers of their own": ("datasets/phc_u373/values", [2]),
+    "classes of a volume's objects": ("volumes/synthetic_volume/truth/values", [2]),
     "voxel size zero": ("datasets/isbi2012/voxel_size", [50, 0, 4]),
     "voxel size negative": ("datasets/isbi2012/voxel_size", [50, -4, 4]),
     "voxel size missing": ("datasets/isbi2012/voxel_size", DROP),

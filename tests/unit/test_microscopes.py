@@ -16,6 +16,7 @@ from pylibCZIrw.czi import create_czi
 from unetflow.datasets.readers import read_folder
 from unetflow.errors import InputError
 from unetflow.images.hdf5 import open_imaris
+from unetflow.images.pixels import read_channels
 from unetflow.images.sources import open_source
 
 VOXEL = {"z": 0.3, "y": 0.1, "x": 0.1}  # micrometres
@@ -257,6 +258,14 @@ def test_a_pattern_of_them_has_a_slice_in_each(tmp_path, kind):
     assert_reads(source, np.repeat(PHANTOM[0, 1, :1], 3, axis=0))
     np.testing.assert_allclose(source.voxel_size[1:], [0.1, 0.1])
     assert open_source(str(tmp_path / f"a10*.{kind}"), channel=1).shape == (1, 11, 7)
+
+
+def test_an_mrc_of_four_axes_says_so(tmp_path):
+    mrcfile.write(tmp_path / "a.mrc", np.zeros((2, 3, 4, 5), np.int16))
+    with pytest.raises(InputError, match=r"does not say what its 4 axes \(2, 3, 4, 5\) are"):
+        open_source(str(tmp_path / "a.mrc"))
+    with pytest.raises(InputError, match=r"\(2, 3, 4, 5\); expected one image"):
+        read_channels(tmp_path / "a.mrc")
 
 
 def test_a_folder_of_them_is_a_data_set(tmp_path):

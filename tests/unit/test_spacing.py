@@ -71,3 +71,6 @@ def test_the_prepared_volume_has_it(tmp_path):
     meta = zarr.open_group(tmp_path / "volume.zarr").attrs["unetflow"]
     assert (meta["voxel_size"], meta["unit"]) == ([1.0, 0.25, 0.25], "micrometer")
     assert "[1.0, 0.25, 0.25] micrometer" in (tmp_path / "checks.csv").read_text()
+    entry |= {"voxel_size": [1, 0.5, 0.5], "unit": "micrometer"}
+    prepare(tmp_path, *(tmp_path / name for name in ("other.zarr", "other.json", "other.csv")), entry)
+    assert "the file says voxels of [1.0, 0.25, 0.25]" in (tmp_path / "other.csv").read_text()

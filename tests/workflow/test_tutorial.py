@@ -23,6 +23,7 @@ import zarr
 from conftest import ROOT, Pipeline
 from unetflow.datasets.stacks import Volume, read_split
 from unetflow.experiment import found
+from unetflow.images.outlines import read_outlines
 from unetflow.objects import segment
 from unetflow.predictions import Prediction
 from unetflow.weights import separate_touching
@@ -100,6 +101,9 @@ def test_every_command_works(followed):
     for z, image in enumerate(sorted((folder / "my_cells/images").iterdir())):
         labels = tifffile.imread(folder / f"results/volumes/all_of_mine/auto/segmentation_images/{image.stem}.tif")
         assert labels.dtype == np.uint16 and (labels == objects[z]).all()
+        drawn = folder / f"results/volumes/all_of_mine/auto/segmentation_outlines/{image.stem}.geojson"
+        found = read_outlines(drawn, (1, *labels.shape))[0]
+        assert ((found > 0) == (labels > 0)).all() and len(np.unique(found)) == len(np.unique(labels))
     measured = pd.read_csv(folder / "results/volumes/all_of_mine/auto/objects.csv")
     assert len(measured) == len(np.unique(objects)) - 1 and set(measured["unit"]) == {"micrometer"}
     assert measured["image"].nunique() == 10 and all(

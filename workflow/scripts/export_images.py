@@ -19,7 +19,8 @@ def export_images(image, exported, kind="images"):
         raise InputError(f"{image} is of one volume and not of images; ask for {image.removesuffix('.zarr')}.ome.tif")
     if kind == "outlines" and (array.dtype.kind not in "ui" or array.dtype.itemsize < 4):  # numbers of objects are wide
         raise InputError(f"{image} holds no objects, which have outlines; ask for segmentation_outlines")
-    dtype, progress = type_of_tiff(array), jobs.Progress(len(slices), "image")
+    dtype = type_of_tiff(array) if kind == "images" else None  # which looks at all of it
+    progress = jobs.Progress(len(slices), "image")
     with jobs.made_whole(exported) as folder:
         for z, one in enumerate(slices):
             height, width = one["shape"]

@@ -55,7 +55,9 @@ class Parts:
 
 
 def without_single(opened):
-    """An `Opened` without its axes of one time point, channel or slice."""
+    """An `Opened` without its axes of one time point, channel or slice; as it is, if its axes aren't known."""
+    if not opened.axes:
+        return opened
     shape = opened.array.shape
     kept = [place for place, axis in enumerate(opened.axes) if shape[place] > 1 or axis in "yx"]
 

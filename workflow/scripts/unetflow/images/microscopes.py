@@ -44,9 +44,10 @@ def open_czi(path, name):
     coloured = kinds <= set(COLOURS) and counts.pop("C", 1) == 1
     if not (coloured or kinds <= set(GREY)):
         raise InputError(f"{path} holds pixels of the kinds {', '.join(sorted(kinds))}; export it as OME-TIFF")
-    scene = int(the_one(path, list(scenes), name, "scenes")) if scenes else None
-    area = scenes[str(scene)] if scenes else czi.total_bounding_rectangle_no_pyramid
-    lock = Lock()
+    scene, area, lock = None, czi.total_bounding_rectangle_no_pyramid, Lock()
+    if scenes:
+        chosen = the_one(path, list(scenes), name, "scenes")
+        scene, area = int(chosen), scenes[chosen]
 
     def read(place, index):
         (top, bottom, _), (left, right, _) = (one.indices(size) for one, size in zip(index, (area.h, area.w)))

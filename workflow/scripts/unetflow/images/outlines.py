@@ -28,13 +28,13 @@ def read_outlines(path, shape):
     """
     labels = np.zeros(shape, np.int32)
     try:
-        found = rois(path) if Path(path).suffix.lower() in ROIS else features(path)
+        found = (rois if Path(path).suffix.lower() in ROIS else features)(path, shape[1:])
     except InputError:
         raise
     except Exception as error:  # whatever is wrong with the file, the user's remedy is the same
         raise InputError(f"{path} can't be read as outlines ({first_line(error)}); export it again") from error
     regions = np.zeros(shape, bool)
-    for number, (z, draw, name) in enumerate(found, 1):
+    for number, (z, inside, name) in enumerate(found, 1):
         z = z if len(labels) > 1 else 0  # of one slice, a position is that in the stack it is from
         if not 0 <= z < len(labels):
             raise InputError(
@@ -42,16 +42,16 @@ def read_outlines(path, shape):
                 f"the stack, or take it out"
             )
         if name.startswith(REGION):
-            regions[z][draw(shape[1:])] = True
+            regions[z][inside] = True
         else:
-            labels[z][draw(shape[1:])] = IGNORE if name.startswith(UNKNOWN) else number
+            labels[z][inside] = IGNORE if name.startswith(UNKNOWN) else number
     if found and not (labels.any() or regions.any()):
         raise InputError(f"{path}: no outline encloses a pixel of its image {shape[1:]}; draw them in pixels of it")
     return np.where(regions, labels, IGNORE) if regions.any() else labels
 
 
-def rois(path):
-    """(slice, function shape -> index of the pixels inside, name) of each ROI in a file of ImageJ."""
+def rois(path, shape):
+    """(slice, index of the pixels inside, name) of each ROI in a file of ImageJ; ``shape`` (y, x) of its image."""
     from roifile import ROI_TYPE, roiread
 
     read = roiread(path)
@@ -60,16 +60,16 @@ def rois(path):
         if roi.roitype not in (ROI_TYPE.POLYGON, ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
             raise InputError(f"{path}: {roi.name} is a {roi.roitype.name.lower()}, which encloses nothing; take it out")
         if roi.roitype == ROI_TYPE.OVAL:
-            draw = inside_oval(roi.top, roi.left, roi.bottom, roi.right)
+            inside = inside_oval(roi.top, roi.left, roi.bottom, roi.right, shape)
         else:
-            draw = inside_paths(roi.coordinates(multi=True))
+            inside = inside_paths(roi.coordinates(multi=True), shape)
         position = max(roi.z_position, roi.t_position) or roi.position  # from 1; 0 if it has none
-        found.append((position - 1, draw, roi.name.lower()))
+        found.append((position - 1, inside, roi.name.lower()))
     return found
 
 
-def features(path):
-    """(slice, function shape -> index of the pixels inside, class) of each feature of a GeoJSON file."""
+def features(path, shape):
+    """(slice, index of the pixels inside, class) of each feature of a GeoJSON file; ``shape`` (y, x) of its image."""
     content = json.loads(Path(path).read_text())
     found = []
     for feature in content.get("features", [content]) if isinstance(content, dict) else content:
@@ -79,30 +79,26 @@ def features(path):
             raise InputError(f"{path} holds a {geometry['type']}, which encloses nothing; take it out")
         rings = [np.array(ring)[:, :2] for one in polygons[geometry["type"]] for ring in one]
         named = (feature.get("properties") or {}).get("classification") or {}
-        found.append((geometry.get("plane", {}).get("z", 0), inside_paths(rings), named.get("name", "").lower()))
+        found.append((geometry.get("plane", {}).get("z", 0), inside_paths(rings, shape), named.get("name", "").lower()))
     return found
 
 
-def inside_paths(paths):
+def inside_paths(paths, shape):
     """The pixels whose centres closed ``paths``, float[n, (x, y)] each, enclose an odd number of times; the first pixel
     goes from 0 to 1."""
-
-    def draw(shape):
-        areas = [polygon(y, x, shape) for x, y in (np.asarray(path, float).T - 0.5 for path in paths)]
-        if len(areas) == 1:
-            return areas[0]
-        odd = np.zeros(shape, bool)
-        for area in areas:
-            odd[area] ^= True
-        return odd
-
-    return draw
+    areas = [polygon(y, x, shape) for x, y in (np.asarray(path, float).T - 0.5 for path in paths)]
+    if len(areas) == 1:
+        return areas[0]
+    odd = np.zeros(shape, bool)
+    for area in areas:
+        odd[area] ^= True
+    return odd
 
 
-def inside_oval(top, left, bottom, right):
+def inside_oval(top, left, bottom, right, shape):
     """The pixels whose centres the ellipse in a rectangle encloses."""
     centre, radii = ((top + bottom - 1) / 2, (left + right - 1) / 2), ((bottom - top) / 2, (right - left) / 2)
-    return lambda shape: ellipse(*centre, *radii, shape)
+    return ellipse(*centre, *radii, shape)
 
 
 def write_outlines(path, labels):
