@@ -18,7 +18,7 @@ from predict import predict_slices
 from prepare import prepare
 from segment import segment_slices
 from train import starting_network, validate
-from unetflow import CLASSES, IGNORE, models
+from unetflow import BACKGROUND, IGNORE, OBJECT, models
 from unetflow.datasets.stacks import Samples, Slice, Volume, write_volume
 from unetflow.errors import InputError
 from unetflow.images.ngff import create_image, create_plain
@@ -29,7 +29,7 @@ from unetflow.predictions import Prediction
 from unetflow.sharing import exchange, modelfile, packages
 from unetflow.training.batches import largest_valid
 from unetflow.training.losses import weighted_cross_entropy
-from unetflow.weights import classes, separate_touching, weight_map
+from unetflow.weights import pixel_classes, separate_touching, weight_map
 from weight_map import weight_maps
 
 DATASET = {
@@ -38,7 +38,7 @@ DATASET = {
     "voxel_size": [1, 0.5, 0.5],
     "unit": "micrometer",
     "labels": "instances",
-    "values": None,
+    "classes": None,
     "ignore": None,
     "normalisation": "auto",
     "split": {"method": "images", "folds": 2, "guard": 0, "validation": 1, "seed": 0},
@@ -154,7 +154,7 @@ def test_prediction_is_that_of_the_library(folder, tmp_path):
     network = modelfile.load(folder / "model.safetensors")
     for name in result.names:
         expected = predict(network, volume.image(name), tta=["0", "90"])[1]
-        np.testing.assert_allclose(result.probability(name), expected, atol=1e-5)
+        np.testing.assert_allclose(result.foreground(name), expected, atol=1e-5)
 
 
 def test_the_spread_is_a_channel_of_its_own(folder, tmp_path):
@@ -166,7 +166,7 @@ def test_the_spread_is_a_channel_of_its_own(folder, tmp_path):
     for name in result.names:
         views = [predict(network, volume.image(name), tta=[view])[1] for view in PREDICTION["symmetries"]]
         np.testing.assert_allclose(result.spread(name), np.std(views, axis=0), atol=1e-5)
-        np.testing.assert_array_equal(result.probability(name), plain.probability(name))
+        np.testing.assert_array_equal(result.foreground(name), plain.foreground(name))
 
 
 def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
@@ -176,7 +176,7 @@ def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
     trained = split(folder, "train")[0]
     height, width = volume.shape(trained)
     target = zarr.open_group(tmp_path / "t.zarr", mode="r")["target"][volume.index[trained], :height, :width]
-    np.testing.assert_array_equal(target, classes(volume.labels(trained), 2))
+    np.testing.assert_array_equal(target, pixel_classes(volume.labels(trained), 2))
 
     description = modelfile.load(folder / "model.safetensors").description
     architecture = description["architecture"] | {"classes": 3}
@@ -187,17 +187,17 @@ def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
     predict_slices(*paths, tmp_path / "p.zarr", "0", PREDICTION | {"spread": True}, "cpu", "key")
     result, network = Prediction(tmp_path / "p.zarr"), modelfile.load(tmp_path / "m.safetensors")
     assert result.channels == ["background", "object", "border", "spread"]
-    seen = result.probability(names[0]), result.inside(names[0])
+    seen = result.foreground(names[0]), result.inside(names[0])
     how = {"threshold": float(np.median(seen[0])), "seed_threshold": float(np.quantile(seen[1], 0.8))}
     segment_slices(tmp_path / "p.zarr", tmp_path / "s.zarr", how)
     objects = Prediction(tmp_path / "s.zarr")
     for name in names:
-        background, found, border, spread = (result.channel(kind, name) for kind in result.channels)
-        np.testing.assert_allclose(background + found, 1, atol=1e-6)
-        np.testing.assert_array_equal(result.inside(name), found - border)
-        assert (found >= border).all() and spread.max() > 0
-        expected = segment(found, inside=found - border, **how)
-        assert expected.max() > 1 and (expected != segment(found, **how)).any()
+        background, inside, border, spread = (result.channel(kind, name) for kind in result.channels)
+        np.testing.assert_allclose(background + inside + border, 1, atol=1e-6)
+        np.testing.assert_array_equal(result.inside(name), inside)
+        assert spread.max() > 0
+        expected = segment(inside + border, inside=inside, **how)[0]
+        assert expected.max() > 1 and (expected != segment(inside + border, **how)[0]).any()
         np.testing.assert_array_equal(objects.labels(name), expected)
 
     # As other programs see it, and as it is judged during training: by the network's own classes.
@@ -208,7 +208,7 @@ def test_a_border_class_goes_from_the_targets_to_the_objects(folder, tmp_path):
         logits = network((raw - mean) / sd)
         background, found, border = exchange.Deployable(network)(raw)[0]
     own = torch.softmax(logits, dim=1)[0]
-    for channel, value in ((background, own[0]), (found, own[1] + own[2]), (border, own[2])):
+    for channel, value in ((background, own[0]), (found, own[1]), (border, own[2])):
         np.testing.assert_allclose(channel, value, atol=1e-6)
     inner = tuple(slice(network.context, part.stop - network.context) for part in seen)
     weight = np.zeros(target.shape, np.float32)
@@ -358,7 +358,7 @@ def evaluated(folder, labels, found, metrics, markers=None):
     shape = [{"name": "a", "shape": list(found.shape)}]
     write_volume(folder / "v", [Slice("a", "a", found, labels, markers=markers)], (1, 1, 1), "micrometer")
     probability = np.stack([found == 0, found > 0]).astype(np.float32)
-    for store, values, kept in (("p", probability[:, None], CLASSES[:2]), ("s", found[None], None)):
+    for store, values, kept in (("p", probability[:, None], (BACKGROUND, OBJECT)), ("s", found[None], None)):
         create_image(folder / store, values.shape, values.dtype, (1, 1, 1), "micrometer", kept)[:] = values
         zarr.open_group(folder / store).attrs["unetflow"] = {"slices": shape}
     evaluate(*(folder / name for name in ("v", "p", "s", "t.csv", "c.csv")), metrics, IDS)

@@ -156,7 +156,7 @@ def test_a_channel_of_no_weight_changes_no_slice(folder, networks, tmp_path, eng
         volume, splits, _ = made(folder / study)
         predict_slices(volume, splits, model, tmp_path / study, "0", options, "cpu", "key")
         prediction = Prediction(tmp_path / study)
-        found.append(np.stack([prediction.probability(name) for name in prediction.names]))
+        found.append(np.stack([prediction.foreground(name) for name in prediction.names]))
     np.testing.assert_allclose(*found, atol=1e-5)
     assert found[0].std() > 0.01
 
@@ -191,6 +191,8 @@ def test_objects_are_measured_in_each_channel(folder, tmp_path):
     _, labels = cell_images(slices=FILES, size=SIZE, cells=9, seed=0)
     objects, spacing = labels + np.arange(FILES)[:, None, None] * 100 * (labels > 0), (1.0, 0.5, 0.5)
     create_image(tmp_path / "s.zarr", labels.shape, "int64", spacing, "micrometer", shard=(2, 48, 48))[:] = objects
+    found = {"classes": ["object"], "objects": [int(objects.max())]}
+    zarr.open_group(tmp_path / "s.zarr", mode="a").attrs["unetflow"] = found
     entry, tables = stored(folder, "pattern"), {}
     for name, channel in (("both", CHANNELS), (2, 2), (1, 1)):
         table = tmp_path / f"{name}.csv"

@@ -62,7 +62,7 @@ def test_exposure_changes_nothing(twins):
         np.testing.assert_allclose(one[0], other[0], atol=0.01)  # kept as float16
     predictions = [Prediction(folder / "p.zarr") for folder in twins]
     for name in predictions[0].names:
-        one, other = (prediction.probability(name) for prediction in predictions)
+        one, other = (prediction.foreground(name) for prediction in predictions)
         assert np.abs(one - other).mean() < one.std() / 50
     histories = [pd.read_csv(folder / "history.csv") for folder in twins]
     assert len(histories[0]) == 2 and histories[0]["validation_loss"].notna().all()

@@ -108,9 +108,9 @@ def neutral(line, inputs):
 DROP = object()
 
 
-def changed(path, value):
-    """The default configuration with one value changed; `DROP` removes the key."""
-    config = deepcopy(CONFIG)
+def changed(path, value, config=CONFIG):
+    """A configuration, by default the default one, with one value changed; `DROP` removes the key."""
+    config = deepcopy(config)
     *folders, last = path.split("/")
     place = config
     for folder in folders:
@@ -157,8 +157,9 @@ MISTAKES = {  # title: (path in the configuration, value)
     "zero folds": ("datasets/synthetic_em/split/folds", 0),
     "run without folds": ("runs/0/folds", DROP),
     "data set without a source": ("datasets/isbi2012/download", None),
-    "classes of objects with numbers of their own": ("datasets/phc_u373/values", [2]),
-    "classes of a volume's objects": ("volumes/synthetic_volume/truth/values", [2]),
+    "classes of objects with numbers of their own": ("datasets/phc_u373/classes", {"nucleus": 2}),
+    "label images of classes that are not named": ("datasets/phc_u373/labels", "classes"),
+    "classes of a volume's objects": ("volumes/synthetic_volume/truth/classes", {"nucleus": 2}),
     "voxel size zero": ("datasets/isbi2012/voxel_size", [50, 0, 4]),
     "voxel size negative": ("datasets/isbi2012/voxel_size", [50, -4, 4]),
     "voxel size missing": ("datasets/isbi2012/voxel_size", DROP),
@@ -204,11 +205,39 @@ for name, (where, what) in MISTAKES.items():
     case("Configuration", name)(lambda folder, where=where, what=what: checking(changed(where, what)))
 
 
-@case("Configuration", "border class that isn't kept")
+def with_classes(where, classes, **others):
+    """The configuration with ``classes`` in the entry ``where``, and other values by their places."""
+    config = changed(f"{where}/labels", "classes")
+    for place, value in {f"{where}/classes": classes, **others}.items():
+        config = changed(place, value, config)
+    return config
+
+
+@case("Configuration", "class called as something else")
 def _(folder):
-    config = changed("weights/paper/border_class", 2)
-    config["prediction"]["paper"] |= {"store": "argmax", "spread": False}
-    return checking(config)
+    return checking(with_classes("datasets/phc_u373", {"border": 1}))
+
+
+@case("Configuration", "value of two classes")
+def _(folder):
+    return checking(with_classes("datasets/phc_u373", {"nucleus": 1, "cytoplasm": [2, 1]}))
+
+
+@case("Configuration", "border class beside several classes")
+def _(folder):
+    classes = {"nucleus": 1, "cytoplasm": 2}
+    return checking(with_classes("datasets/synthetic_em", classes, **{"weights/paper/border_class": 2}))
+
+
+@case("Configuration", "copied objects of several classes")
+def _(folder):
+    classes = {"nucleus": 1, "cytoplasm": 2}
+    return checking(with_classes("datasets/synthetic_em", classes, **{"augmentations/quick/contacts": 3}))
+
+
+@case("Configuration", "truth with a class that the model doesn't know")
+def _(folder):
+    return checking(with_classes("volumes/synthetic_volume/truth", {"nucleus": 1}))
 
 
 @case("Configuration", "model from a file in a run that trains")
@@ -242,7 +271,7 @@ def _(folder):
 # --- Data sets -----------------------------------------------------------------------------------------------------
 
 ENTRY = {"format": "folder", "options": {}, "voxel_size": [1, 0.5, 0.5], "unit": "micrometer", "labels": "instances"}
-ENTRY |= {"values": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
+ENTRY |= {"classes": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
 
 
 def grey(*shape, dtype=np.uint8):
@@ -425,16 +454,23 @@ def _(folder):
     return preparing(folder)
 
 
-def outlined(folder, *geometries):
+def outlined(folder, *geometries, **entry):
     pair(folder, labels=False)
-    features = [{"type": "Feature", "geometry": geometry} for geometry in geometries]
+    properties = {"classification": {"name": "tumour"}}
+    features = [{"type": "Feature", "geometry": geometry, "properties": properties} for geometry in geometries]
     (folder / "labels/a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return preparing(folder)
+    return preparing(folder, **entry)
 
 
 FAR = [[[500, 500], [520, 500], [520, 520], [500, 500]]]
 case("Data sets", "points instead of outlines")(lambda f: outlined(f, {"type": "Point", "coordinates": [3, 4]}))
 case("Data sets", "outlines of a larger image")(lambda f: outlined(f, {"type": "Polygon", "coordinates": FAR}))
+
+
+@case("Data sets", "outlines of another class")
+def _(folder):
+    geometry = {"type": "Polygon", "coordinates": [[[1, 1], [9, 1], [9, 9]]]}
+    return outlined(folder, geometry, labels="classes", classes={"nucleus": 1})
 
 
 @case("Data sets", "outlines that are none")
@@ -447,7 +483,7 @@ def _(folder):
 @case("Data sets", "a class that no label image holds")
 def _(folder):
     pair(folder)
-    return preparing(folder, labels="binary", values=[7])
+    return preparing(folder, labels="classes", classes={"glia": 7})
 
 
 @case("Data sets", "voxel size that nobody says")

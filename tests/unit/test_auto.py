@@ -105,13 +105,16 @@ def test_what_is_written_is_read_again_and_can_be_trained(tmp_path):
     assert found.followed({"steps": 1}, [], "training") == {"steps": 1}
     unet = {"name": "unet", "in_channels": 1, "classes": 2}
     assert found.architecture_found(unet, [path]) == unet | recipe["network"]
-    several = found.architecture_found({"name": "ensemble", "members": 2, "of": unet}, [path])
+    assert found.architecture_found(unet | {"classes": 4}, [path])["classes"] == 4
+    several = found.architecture_found({"name": "ensemble", "classes": 2, "members": 2, "of": unet}, [path])
     assert several["of"] == unet | recipe["network"] and "width" not in several
 
     bordered, _ = written(tmp_path, weights={"form": "2015", "border_class": 2})
     assert found.architecture_found(unet, [bordered])["classes"] == 3
     several = found.architecture_found({"name": "ensemble", "classes": 2, "members": 2, "of": unet}, [bordered])
     assert several["classes"] == several["of"]["classes"] == 3
+    with pytest.raises(InputError, match="border_class is 2, but the data set has 3 classes"):
+        found.architecture_found(unet | {"classes": 4}, [bordered])
 
     labels = squares(9, 40, 0, 3)
     parted = separate_touching(labels, recipe["weights"].pop("gap"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from unetflow import jobs
 from prepare import prepare
 entry = {"format": "folder", "options": {}, "voxel_size": [1, 1, 1], "unit": None, "labels": "instances"}
-entry |= {"values": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
+entry |= {"classes": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
 out = Path(sys.argv[3])
 with jobs.job(SimpleNamespace(rule="prepare", wildcards=[], log=[])):
     prepare(Path(sys.argv[2]), out / "volume.zarr", out / "splits.json", out / "checks.csv", entry)

@@ -33,7 +33,7 @@ def test_of_several_classes_those_that_are_named_are_objects():
     labels = np.zeros((6, 8), np.uint8)
     labels[1:3, 1:3], labels[1:3, 3:5], labels[4:, 5:], labels[0] = 2, 3, 2, 7
     slices = [one(labels=labels)]
-    check_slices(slices, "binary", ignore=7, values=[2])
+    check_slices(slices, "classes", ignore=7, classes={"glia": 2})
     assert (slices[0].labels > 0).tolist() == (labels == 2).tolist() and slices[0].labels.max() == 2
     assert ((slices[0].labels == IGNORE) == (labels == 7)).all()
 

@@ -14,7 +14,7 @@ import yaml
 from conftest import ROOT
 from export_model import Inputs, export_model
 from train import starting_network
-from unetflow import CLASSES, models
+from unetflow import models
 from unetflow.datasets.stacks import Slice, write_volume
 from unetflow.inference import predict
 from unetflow.sharing import exchange, modelfile, packages
@@ -155,7 +155,7 @@ def test_the_card_says_what_the_model_is(exported):
     sees = modelfile.load(exported / "model.safetensors").in_channels
     assert f"`float32[1, {sees}, y, x]`" in card and ("2 channels of grey values" in card) == (sees == 2)
     assert "Valid sizes: 44 pixels and every 4 more" in card and "seed: 3" in card
-    channels = CLASSES[: modelfile.load(exported / "model.safetensors").classes]
+    channels = modelfile.load(exported / "model.safetensors").channels
     assert f"of {', '.join(channels)}, `float32[1, {len(channels)}, " in card
     with zipfile.ZipFile(exported / "export/model.zip") as package:
         (output,) = yaml.safe_load(package.read("rdf.yaml"))["outputs"]

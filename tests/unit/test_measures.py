@@ -103,7 +103,8 @@ def test_objects_at_the_end_of_a_small_image_are_cut_off_by_it():
 def stored(folder, labels, unit="micrometer"):
     """The store of a segmentation, as `segment_volume` writes it."""
     ngff.create_image(folder / "s.zarr", labels.shape, np.uint32, (2, 0.5, 0.5), unit, shard=(1, 16, 16))
-    zarr.open_group(folder / "s.zarr", mode="a")["0"][:] = labels
+    group = zarr.open_group(folder / "s.zarr", mode="a")
+    group["0"][:], group.attrs["unetflow"] = labels, {"classes": ["object"], "objects": [int(labels.max())]}
     return folder / "s.zarr"
 
 

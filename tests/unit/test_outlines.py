@@ -121,6 +121,21 @@ def test_places_about_which_nothing_is_known(tmp_path, kind):
     np.testing.assert_array_equal(slices[0].labels, expected[0])
 
 
+@pytest.mark.parametrize("kind", ["zip", "geojson"])
+def test_outlines_are_of_the_class_that_they_are_called_by(tmp_path, kind):
+    drawn = {"T cell 1": SQUARE, "Ignore*": HOLE, "t": OTHER}
+    if kind == "zip":
+        roiwrite(tmp_path / "a.zip", [ImagejRoi.frompoints(path, name=name) for name, path in drawn.items()])
+    else:
+        geometries = [{"type": "Polygon", "coordinates": [path]} for path in drawn.values()]
+        geojson(tmp_path / "a.geojson", *geometries, classes=list(drawn))
+    labels = read_outlines(tmp_path / f"a.{kind}", SHAPE, {"T_cell": [7, 8], "T": 5})
+    boxes = area((7, ((10, 30), (5, 15))), (IGNORE, ((15, 20), (8, 12))))
+    np.testing.assert_array_equal(labels[0], np.where(by_centres(OTHER), 5, boxes[0]))
+    with pytest.raises(InputError, match=r"an outline is called 't', which is none of the classes T_cell; call it by"):
+        read_outlines(tmp_path / f"a.{kind}", SHAPE, {"T_cell": 7})
+
+
 def test_what_encloses_nothing_is_refused(tmp_path):
     box_of(ROI_TYPE.POINT, 1, 1, 2, 2).tofile(tmp_path / "a.roi")
     with pytest.raises(InputError, match=r"a\.roi: a name is a point, which encloses nothing; take it out"):

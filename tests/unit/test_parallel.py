@@ -22,7 +22,7 @@ TRUTH = {
     "channel": 0,
     "time": 0,
     "labels": "binary",
-    "values": None,
+    "classes": None,
     "ignore": None,
     "dimensions": 2,
 }

@@ -66,7 +66,7 @@ def test_another_size_than_given_is_told():
 def test_the_prepared_volume_has_it(tmp_path):
     folder_of(tmp_path, "YX", "YX", **SPACED)
     entry = {"format": "folder", "options": {}, "voxel_size": None, "unit": None, "labels": "instances"}
-    entry |= {"values": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
+    entry |= {"classes": None, "ignore": None, "normalisation": "auto", "split": {"method": "images", "folds": 2}}
     prepare(tmp_path, *(tmp_path / name for name in ("volume.zarr", "splits.json", "checks.csv")), entry)
     meta = zarr.open_group(tmp_path / "volume.zarr").attrs["unetflow"]
     assert (meta["voxel_size"], meta["unit"]) == ([1.0, 0.25, 0.25], "micrometer")

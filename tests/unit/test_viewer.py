@@ -8,7 +8,6 @@ import pytest
 import tifffile
 import zarr
 from conftest import CHROMIUM, chromium
-from unetflow import CLASSES
 from unetflow.images.ngff import create_image
 from unetflow.images.sources import open_source
 from unetflow.report.viewer import Layer, Picked, levels, serve
@@ -42,13 +41,14 @@ def scene(tmp_path_factory):
 
 
 def test_every_channel_but_the_background_is_a_layer(tmp_path):
-    array = create_image(tmp_path / "p.zarr", (4, 2, 30, 40), "float32", (1, 1, 1), None, (*CLASSES, "spread"))
+    channels = "background", "object", "border", "spread"
+    array = create_image(tmp_path / "p.zarr", (4, 2, 30, 40), "float32", (1, 1, 1), None, channels)
     for channel in range(4):
         array[channel] = channel / 4
     for name in ("kept", "objects"):
         create_image(tmp_path / name, (2, 30, 40), "uint8", (1, 1, 1), None)[:] = 1
     layers = results(str(tmp_path / "p.zarr"), str(tmp_path / "objects"))
-    assert [layer.name for layer in layers] == ["probability", "border", "spread", "objects"]
+    assert [layer.name for layer in layers] == ["inside", "border", "spread", "objects"]
     shown = [layer.levels[0].read((0, 0, 0), (1, 1, 1)).item() for layer in layers]
     assert shown == [0.25, 0.5, 0.75, 1]
     assert [layer.name for layer in results(str(tmp_path / "kept"), str(tmp_path / "objects"))] == ["objects"]

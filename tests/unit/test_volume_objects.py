@@ -1,5 +1,6 @@
 """Objects of a volume, made block by block, are those of the whole volume."""
 
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,20 +31,23 @@ def probability(seed, shape, smooth=0.7):
     return (0.5 + 0.5 * noise / np.abs(noise).max()).astype(np.float32)
 
 
-def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), size=None, **options):
+def by_blocks(probability, block, inside=None, voxel_size=(1, 1, 1), size=None, classes=None, **options):
     def windows(values):
         return lambda start, stop: values[tuple(map(slice, start, stop))]
 
     grid, prediction = Grid(probability.shape, block), SimpleNamespace(voxel_size=voxel_size)
-    prediction.channels = ["background", "object"] + ([] if inside is None else ["border"])
+    prediction.objects = ["object"] if classes is None else ["a", "b", "c"]
+    prediction.channels = ["background", *prediction.objects] + ([] if inside is None else ["border"])
     prediction.foreground, prediction.inside = windows(probability), windows(inside)
+    prediction.classes = windows(classes)
     prediction.size = size or (lambda z: probability.shape[1:])
-    found = VolumeObjects(prediction, grid, lambda _: InMemory(probability.shape), OPTIONS | options, 2)
+    stores = defaultdict(lambda: InMemory(probability.shape))
+    found = VolumeObjects(prediction, grid, stores.__getitem__, OPTIONS | options, 2)
     result = np.zeros(probability.shape, np.int64)
     for part in grid:
         result[part.slices] = found.read(part.start, part.stop)
-    assert set(np.unique(result)) | {0} == set(range(found.count + 1)), "ids are not consecutive"
-    return result
+    assert set(np.unique(result)) | {0} == set(range(sum(found.counts) + 1)), "ids are not consecutive"
+    return result if classes is None else (result, found.counts)
 
 
 @settings(max_examples=30, deadline=None)
@@ -59,7 +63,7 @@ def test_slices_as_one_by_one(seed, block, connectivity, min_size, fill_holes):
     options = {"connectivity": connectivity, "min_size": min_size, "fill_holes": fill_holes}
     found = by_blocks(volume, block, **options)
     for z, one in enumerate(volume):
-        assert same_partition(found[z], segment(one, **options))
+        assert same_partition(found[z], segment(one, **options)[0])
 
 
 @settings(max_examples=20, deadline=None)
@@ -84,7 +88,7 @@ def test_flooding_from_seeds_within_reach(seed, block):
     volume = probability(seed, (3, 20, 24), smooth=2)
     found = by_blocks(volume, block, seed_threshold=0.7)
     for z, one in enumerate(volume):
-        assert same_partition(found[z], segment(one, seed_threshold=0.7))
+        assert same_partition(found[z], segment(one, seed_threshold=0.7)[0])
         seeds = components((one > 0.7) & (one > 0.5))[0]
         assert same_partition(found[z], watershed(-one, seeds, 1, mask=one > 0.5))
 
@@ -96,7 +100,7 @@ def test_flooding_from_what_is_off_the_border(seed, block):
     inside = volume * probability(seed + 1, (3, 20, 24), smooth=1)
     found = by_blocks(volume, block, inside, seed_threshold=0.4)
     for z, one in enumerate(volume):
-        assert same_partition(found[z], segment(one, seed_threshold=0.4, inside=inside[z]))
+        assert same_partition(found[z], segment(one, seed_threshold=0.4, inside=inside[z])[0])
 
 
 @settings(max_examples=20, deadline=None)
@@ -113,7 +117,7 @@ def test_parting_at_necks(seed, block, seed_threshold, by_inside, neck):
     found = by_blocks(volume, block, inside, seed_threshold=seed_threshold, neck=neck)
     for z, one in enumerate(volume):
         off_border = inside[z] if by_inside else None
-        assert same_partition(found[z], segment(one, seed_threshold=seed_threshold, inside=off_border, neck=neck))
+        assert same_partition(found[z], segment(one, seed_threshold=seed_threshold, inside=off_border, neck=neck)[0])
 
 
 def test_necks_in_space_are_those_of_its_sizes():
@@ -142,7 +146,7 @@ def test_necks_of_what_is_thin_in_voxels_and_thick_in_space_are_seen():
 def test_objects_grow_across_blocks():
     volume = np.zeros((1, 24, 24), np.float32)
     volume[0, 6:18, 6:16] = 1
-    np.testing.assert_array_equal(by_blocks(volume, (1, 8, 8), grow=3)[0], segment(volume[0], grow=3))
+    np.testing.assert_array_equal(by_blocks(volume, (1, 8, 8), grow=3)[0], segment(volume[0], grow=3)[0])
 
 
 @settings(max_examples=40, deadline=None)
@@ -161,5 +165,36 @@ def test_images_of_different_sizes_as_each_alone(seed, block, sizes, how, fill_h
     options = how | {"min_size": 3, "fill_holes": fill_holes, "grow": grow}
     found = by_blocks(volume, block, size=lambda z: sizes[z], reach=30, **options)
     for z, (height, width) in enumerate(sizes):
-        assert same_partition(found[z, :height, :width], segment(volume[z, :height, :width], **options))
+        assert same_partition(found[z, :height, :width], segment(volume[z, :height, :width], **options)[0])
         assert not found[z, height:].any() and not found[z, :, width:].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 9999),
+    st.tuples(st.integers(1, 3), st.integers(3, 14), st.integers(3, 14)),
+    st.sampled_from([{}, {"seed_threshold": 0.6}, {"neck": 0.9}]),
+    st.integers(0, 6),
+    st.booleans(),
+)
+def test_objects_of_several_classes_are_those_of_each(seed, block, seeds, min_size, fill_holes):
+    """In slices: what each class has of the pixels in objects, for itself, numbered one class after the other."""
+    volume, classes = probability(seed, (2, 18, 21)), np.random.default_rng(seed).integers(1, 4, (2, 3, 3))
+    classes = classes.repeat(6, axis=1).repeat(7, axis=2)
+    options = {"min_size": min_size, "fill_holes": fill_holes} | seeds
+    found, counts = by_blocks(volume, block, classes=classes, reach=64, **options)
+    first = np.cumsum([0, *counts])
+    for z, (one, of_pixels) in enumerate(zip(volume, classes)):
+        filled = binary_fill_holes(one > 0.5, np.ones((3, 3))) if fill_holes else one > 0.5
+        expected, of_each = segment(one, classes=of_pixels, number=3, **options)
+        for number in (1, 2, 3):
+            low, high = first[number - 1 : number + 1]
+            alone = filled & (of_pixels == number)
+            of_class = np.where((found[z] > low) & (found[z] <= high), found[z], 0)
+            before = sum(of_each[: number - 1])
+            in_slice = np.where((expected > before) & (expected <= before + of_each[number - 1]), expected, 0)
+            assert same_partition(of_class, in_slice)
+            assert not (of_class > 0)[~alone].any()
+            if not seeds and not min_size:
+                assert same_partition(of_class, components(alone)[0])
+    assert len(np.unique(found[found > 0])) == sum(counts)

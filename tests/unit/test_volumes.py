@@ -185,7 +185,7 @@ def test_objects_in_images_of_different_sizes_are_those_of_each_alone(model, tmp
     for z, (height, width) in enumerate(sizes):
         found = labels[z, :height, :width]
         assert same_partition(read_outlines(tmp_path / f"s_outlines/{z}.geojson", (1, height, width))[0], found)
-        expected = segment(probability[z, :height, :width], **how)
+        expected = segment(probability[z, :height, :width], **how)[0]
         assert expected.max() > 2 and same_partition(found, expected)
         assert np.count_nonzero(labels[z]) == np.count_nonzero(found), "nothing beyond the image"
         np.testing.assert_array_equal(tifffile.imread(tmp_path / f"s_images/{z}.tif"), found)
@@ -259,14 +259,14 @@ def test_objects_are_flooded_from_what_is_off_the_border_where_that_is_a_class(t
     expected = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"])
     window = (0, 0, 0), values.shape
     probability, inside = prediction.foreground(*window), prediction.inside(*window)
-    np.testing.assert_allclose(probability, 1 - expected[0], atol=3e-3)
-    np.testing.assert_allclose(inside, expected[1] - expected[2], atol=5e-3)
+    np.testing.assert_allclose(probability, 1 - expected[0], atol=4e-3)
+    np.testing.assert_allclose(inside, expected[1], atol=5e-3)
     assert prediction.channels == ["background", "object", "border", "spread"]
     how = {"threshold": float(np.median(probability)), "seed_threshold": float(np.quantile(inside, 0.8))}
     segment_volume(tmp_path / "prediction.zarr", tmp_path / "objects.zarr", SEGMENTATION | how, 1, "key")
     found = zarr.open_group(tmp_path / "objects.zarr", mode="r")["0"][:]
     for z in range(2):
-        assert found[z].max() > 1 and same_partition(found[z], segment(probability[z], inside=inside[z], **how))
+        assert found[z].max() > 1 and same_partition(found[z], segment(probability[z], inside=inside[z], **how)[0])
 
 
 def test_a_volume_that_is_no_images_is_not_written_as_images(model, tmp_path):
@@ -432,7 +432,7 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_whole(model, tmp_path, m
     segment_volume(prediction, objects, SEGMENTATION, 1, "key")
     zarr.create_array(str(tmp_path / "truth.zarr"), data=(values > values.mean()).astype(np.uint8), chunks=(2, 16, 24))
     truth = {"path": str(tmp_path / "truth.zarr"), "axes": "zyx", "array": None, "channel": None, "time": None}
-    truth |= {"labels": "binary", "values": None, "ignore": None, "dimensions": 2}
+    truth |= {"labels": "binary", "classes": None, "ignore": None, "dimensions": 2}
     ids = {"dataset": "d", "fold": 0, "model": "m", "seed": 0}
 
     def job(table):
@@ -441,7 +441,7 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_whole(model, tmp_path, m
     job(tmp_path / "straight.csv")
     classes = np.where(values > values.mean(), 3, 5).astype(np.uint8)
     zarr.create_array(str(tmp_path / "classes.zarr"), data=classes, chunks=(2, 16, 24))
-    one_of_them = truth | {"path": str(tmp_path / "classes.zarr"), "values": [3]}
+    one_of_them = truth | {"path": str(tmp_path / "classes.zarr"), "labels": "classes", "classes": {"object": 3}}
     evaluate_volume(one_of_them, prediction, objects, tmp_path / "class.csv", ids, 1, "key")
     assert (tmp_path / "class.csv").read_text() == (tmp_path / "straight.csv").read_text()
     saved, original = [], Counts.save

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 from unetflow import IGNORE
 from unetflow.nearest import SEGMENT, two_nearest
-from unetflow.weights import balanced_class_weights, classes, separate_touching, training_target, weight_map
+from unetflow.weights import balanced_class_weights, pixel_classes, separate_touching, training_target, weight_map
 
 label_images = arrays(
     np.int64, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([-1, 0, 0, 0, 1, 2, 3, 9])
@@ -76,28 +76,29 @@ def test_default_is_the_papers():
     """A gap of 3 pixels between two cells: middle pixel at distance 2 from both, so 10 exp(-16 / 50) over w_c."""
     labels = np.zeros((9, 13), int)
     labels[:, :5], labels[:, 8:] = 1, 2
-    above = weight_map(labels)[4, 6] - balanced_class_weights([labels])[0]
+    above = weight_map(labels)[4, 6] - balanced_class_weights([labels.ravel() > 0])[0]
     assert above == pytest.approx(10 * np.exp(-16 / 50), abs=1e-5)
 
 
 def test_class_weights_balance_and_ignore_the_unknown():
-    labels = np.array([[0, 0, 0, 1], [-1, -1, -1, -1]])
-    background, cell = balanced_class_weights([labels])
+    background, cell = balanced_class_weights([np.array([0, 0, 1]), np.array([0])])
     assert (3 * background, 1 * cell) == (2, 2)
-    assert balanced_class_weights([np.zeros((2, 2), int)]) == (0.5, 1.0)
+    assert balanced_class_weights([np.zeros(4, int)], 3) == (1 / 3, 1.0, 1.0)
+    weight = weight_map(np.array([[0, 0, 0, 1], [-1, -1, -1, -1]]), form="classes")
+    np.testing.assert_allclose(weight, [[2 / 3, 2 / 3, 2 / 3, 2], [0, 0, 0, 0]], rtol=1e-6)
 
 
 @settings(max_examples=200, deadline=None)
 @given(label_images, st.integers(1, 3))
 def test_the_border_class_is_what_lies_near_background_or_another_cell(labels, width):
-    found = classes(labels, width)
+    found = pixel_classes(labels, width)
     inside = np.zeros(labels.shape, bool)
     for k in np.unique(labels[labels > 0]):
         other = np.pad((labels != k) & (labels != IGNORE), 1)  # nothing is known beyond the image's border
         distance = distance_transform_edt(~other)[1:-1, 1:-1] if other.any() else np.inf
         inside |= (labels == k) & (distance > width + 0.5)
     np.testing.assert_array_equal(found, np.where(labels > 0, np.where(inside, 1, 2), 0))
-    np.testing.assert_array_equal(classes(labels) > 0, found > 0)
+    np.testing.assert_array_equal(pixel_classes(labels) > 0, found > 0)
 
 
 def test_the_border_class_weighs_as_much_as_the_others_and_leaves_their_border_term():
@@ -106,12 +107,12 @@ def test_the_border_class_weighs_as_much_as_the_others_and_leaves_their_border_t
     labels[0] = IGNORE
     target, weight = training_target(labels, gap=0, border_class=2)
     whole = training_target(labels, gap=0)[1]
-    balanced = weight_map(labels, form="classes", border_class=2)
+    balanced = weight_map(labels, form="classes", target=target)
     sums = [balanced[(target == k) & (labels != IGNORE)].sum() for k in range(3)]
     np.testing.assert_allclose(sums, (labels != IGNORE).sum() / 3, rtol=1e-5)
     between = (labels == 0) & (whole - whole[-1, -1] > 1)
     assert between.any() and (weight[between] - balanced[between] > 1).all() and (weight[labels == IGNORE] == 0).all()
-    assert (weight_map(labels, form="none", border_class=2)[1:] == 1).all()
+    assert (weight_map(labels, form="none", target=target)[1:] == 1).all()
 
 
 def test_forms():
@@ -119,7 +120,7 @@ def test_forms():
     labels[:, :3], labels[:, 6:9] = 1, 2
     assert (weight_map(labels, form="none") == 1).all()
     assert set(np.unique(weight_map(labels, form="classes"))) == {
-        np.float32(w) for w in balanced_class_weights([labels])
+        np.float32(w) for w in balanced_class_weights([labels.ravel() > 0])
     }
     recent = weight_map(labels, form="2019", w0=50, sigma=6)
     assert recent[2, -1] == pytest.approx(0.1 + 0.9 * np.exp(-(31**2) / 200), abs=1e-5), "far background"

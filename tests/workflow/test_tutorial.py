@@ -145,7 +145,7 @@ def test_images_stacked_as_a_volume_are_predicted_as_each_alone(followed):
     places = Volume(folder / "results/mine/volume.zarr").index
     assert alone.names
     for name in alone.names:
-        np.testing.assert_allclose(volume[1, places[name]], alone.probability(name), atol=0.01)
+        np.testing.assert_allclose(volume[1, places[name]], alone.foreground(name), atol=0.01)
 
 
 def test_the_check_is_as_shown(followed):

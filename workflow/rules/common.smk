@@ -10,6 +10,7 @@ from unetflow.experiment.found import check as check_found
 from unetflow.images.identity import identity
 from unetflow.experiment.imports import files_behind, meaning
 from unetflow.experiment.names import model_name, recipe_of, seed_of
+from unetflow.experiment.classes import objects_of
 from unetflow.experiment.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of
 from unetflow.experiment.summary import summary
 

@@ -20,7 +20,7 @@ def dataset_content(wildcards):
 
 def dataset_entry(wildcards):
     """What `prepare` needs to know of a data set."""
-    keys = ("format", "options", "voxel_size", "unit", "labels", "values", "ignore", "normalisation", "split")
+    keys = ("format", "options", "voxel_size", "unit", "labels", "classes", "ignore", "normalisation", "split")
     return {key: config["datasets"][wildcards.dataset][key] for key in keys}
 
 

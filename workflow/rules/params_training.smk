@@ -90,6 +90,7 @@ def training_data_of_model(wildcards):
 def model_description(wildcards):
     return {
         "architecture": architecture_of_model(wildcards),
+        "objects": list(objects_of(config["datasets"][wildcards.dataset])),
         "dataset": wildcards.dataset,
         "fold": wildcards.fold,
         "seed": seed(wildcards),

@@ -28,7 +28,7 @@ def truth_entry(wildcards):
 def labels_of_truth(wildcards):
     """How the true labels are to be read."""
     truth = config["volumes"][wildcards.volume]["truth"]
-    return {key: truth[key] for key in ("labels", "values", "ignore")}
+    return {key: truth[key] for key in ("labels", "classes", "ignore")}
 
 
 def volume_content(wildcards):

@@ -14,8 +14,8 @@ from unetflow.datasets.stacks import Volume, read_split
 from unetflow.inference import predict_as
 from unetflow.metrics.registry import METRICS
 from unetflow.metrics.slices import truths
-from unetflow.models.network import inside
 from unetflow.objects import pieces, slice_options, tidied
+from unetflow.predictions import Channels
 from unetflow.sharing import modelfile
 
 # The order in which options are chosen: with necks first, what is found is as good on other slices as the best of all
@@ -48,8 +48,9 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     names = slices_to_look_at(split, volume.meta["slices"])
     metric = options["choose"]["metric"]
     better = 1 if METRICS[metric].best else -1
-    channels = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
-    predicted = [(found[1], inside(found, network.classes)) for found in channels]
+    arrays = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
+    channels = (Channels(found, network.channels) for found in arrays)
+    predicted = [(one.foreground(), {"inside": one.inside(), "classes": one.classes()}) for one in channels]
     truth = truths(volume, names)
     first, *others = (list(truth[kind].values()) for kind in METRICS[metric].truth)
     annotated = [volume.labels(name) for name in split["train"] + split["validation"]]
@@ -59,7 +60,7 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
 
         @lru_cache(maxsize=1)  # candidates that differ in the rest follow one another
         def cut(**how):
-            return list(pool.map(lambda found: pieces(found[0], inside=found[1], **how), predicted))
+            return list(pool.map(lambda found: pieces(found[0], **found[1], **how), predicted))
 
         def score(candidate):
             how = slice_options(options | candidate)

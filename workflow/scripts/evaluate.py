@@ -15,6 +15,9 @@ CALIBRATION = ["dataset", "fold", "model", "seed", "of", "low", "high", "pixels"
 def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     """Write ``table``: one row per metric of ``names`` and test slice with truth, and for all of them together ("all").
 
+    Where there are several classes of objects, each has rows of its own, whose metric is called as in "dice_of_nucleus"
+    and to which all other classes are background, and the metric itself is the mean of these.
+
     calibration : path of another table, a row per bin over all slices: of "probability", with the share of objects; of
     "spread", if it was kept, with the share of wrong pixels. ``ids`` are the values of the columns dataset, fold,
     model, seed. Slices without truth have no rows.
@@ -22,22 +25,37 @@ def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     volume = Volume(volume)
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
-    truth = truths(volume, slices)
-    results = {
-        "probability": {name: found["probability"].probability(name) for name in slices},
-        "segmentation": {name: found["segmentation"].labels(name) for name in slices},
-    }
+    numbers = range(1, len(volume.objects) + 1) if len(volume.objects) > 1 else [None]
+    views = [seen(volume, found, slices, number) for number in numbers]
     rows, progress = [], jobs.Progress(len(names), "metric")
     for number, name in enumerate(names, 1):
-        metric = METRICS[name]
         for image, members in [(one, [one]) for one in slices] + [("all", slices)] * bool(slices):
-            first, *others = ([truth[kind][m] for m in members] for kind in metric.truth)
-            value = metric.function(first, [results[metric.of][m] for m in members], *others)
-            rows.append({**ids, "image": image, "metric": name, "value": value})
+            values = [measured(METRICS[name], *view, members) for view in views]
+            rows.append({**ids, "image": image, "metric": name, "value": pd.Series(values).mean()})
+            if len(views) > 1:
+                of_classes = ((f"{name}_of_{kind}", value) for kind, value in zip(volume.objects, values))
+                rows += [{**ids, "image": image, "metric": metric, "value": value} for metric, value in of_classes]
         progress(number)
     write_metrics(rows, table)
-    bins = calibrated(list(truth["labels"].values()), list(results["probability"].values()), spreads(found, slices))
+    labels, chances = map(volume.labels, slices), map(found["probability"].foreground, slices)
+    bins = calibrated(list(labels), list(chances), spreads(found, slices))
     pd.DataFrame([{**ids, **row} for row in bins], columns=CALIBRATION).to_csv(calibration, index=False)
+
+
+def seen(volume, found, slices, number):
+    """(truth, result), dicts kind -> slice -> array, as metrics of the class ``number`` see them; None: of the one."""
+    chance, objects = found["probability"], found["segmentation"]
+    kind = volume.objects[number - 1] if number else None
+    return truths(volume, slices, number), {
+        "probability": {name: chance.channel(kind, name) if kind else chance.foreground(name) for name in slices},
+        "segmentation": {name: objects.labels(name, number) for name in slices},
+    }
+
+
+def measured(metric, truth, result, members):
+    """Value of a `registry.Metric` over the slices ``members``, of what `seen` returns."""
+    first, *others = ([truth[kind][member] for member in members] for kind in metric.truth)
+    return metric.function(first, [result[metric.of][member] for member in members], *others)
 
 
 def spreads(found, slices):

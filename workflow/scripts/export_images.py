@@ -5,6 +5,7 @@ from unetflow import jobs
 from unetflow.errors import InputError
 from unetflow.images.outlines import write_outlines
 from unetflow.images.tiff import type_of_tiff, write_tiff
+from unetflow.predictions import class_of
 
 
 def export_images(image, exported, kind="images"):
@@ -14,7 +15,8 @@ def export_images(image, exported, kind="images"):
     slices have no names, since they are of one volume, or if there are no objects to be outlined.
     """
     group = zarr.open_group(image, mode="r")
-    array, slices = group["0"], group.attrs["unetflow"]["slices"]
+    array, meta = group["0"], group.attrs["unetflow"]
+    slices = meta["slices"]
     if not slices:
         raise InputError(f"{image} is of one volume and not of images; ask for {image.removesuffix('.zarr')}.ome.tif")
     if kind == "outlines" and (array.dtype.kind not in "ui" or array.dtype.itemsize < 4):  # numbers of objects are wide
@@ -27,10 +29,20 @@ def export_images(image, exported, kind="images"):
             values, file = array[..., z, :height, :width], folder / one["name"]
             file.parent.mkdir(parents=True, exist_ok=True)
             if kind == "outlines":
-                write_outlines(f"{file}.geojson", values)
+                write_outlines(f"{file}.geojson", values, namer(meta, z))
             else:
                 write_tiff(f"{file}.tif", values, "CYX"[-values.ndim :], dtype, group)
             progress(z + 1)
+
+
+def namer(meta, z):
+    """Function of an object's number in the slice ``z`` that returns the name of its class; None if there is only one.
+
+    meta : what is kept with objects: numbered slice by slice in data sets, throughout in volumes.
+    """
+    names, counts = meta["classes"], meta["objects"]
+    by_slice = isinstance(counts[0], list)
+    return (lambda number: names[class_of(number, counts[z] if by_slice else counts)]) if len(names) > 1 else None
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 import numpy as np
 import pandas as pd
+import zarr
 from unetflow import files, jobs
 from unetflow.blocks import Grid, widened
 from unetflow.images.axes import channels_of
 from unetflow.images.sources import open_source
+from unetflow.predictions import class_of
 from unetflow.volumes import measures
 from unetflow.volumes.parallel import in_parallel
 
 
 def measure_objects(volume, segmentation, table, dimensions, workers, key):
-    """Write ``table``, a row per object: the columns of `measures.table`, the unit; the image, where slices are files.
+    """Write ``table``, a row per object: the columns of `measures.table`, the unit; the image, where slices are files;
+    the class, where there are several.
 
     volume : the `volumes` entry, whose grey values are measured, each of several channels in columns of its own
     (mean_0, sd_0, ...). dimensions : 2 if objects lie in a slice each, else 3.
@@ -51,6 +54,9 @@ def measure_objects(volume, segmentation, table, dimensions, workers, key):
         rows = measures.table(merged_by_channel(found, channels), objects.voxel_size, dimensions)
         if source.files and dimensions == 2:
             rows.insert(1, "image", np.array(source.files)[rows["z"].astype(int)])
+        meta = zarr.open_group(segmentation, mode="r").attrs["unetflow"]
+        if len(meta["classes"]) > 1:
+            rows.insert(1, "class", np.array(meta["classes"])[class_of(rows["object"], meta["objects"])])
         rows.insert(len(rows.columns), "unit", objects.unit or "")
         rows.to_csv(state / "objects.csv", index=False, float_format="%.8g")
         files.publish(state / "objects.csv", table)

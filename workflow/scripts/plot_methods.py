@@ -12,7 +12,7 @@ def plot_methods(volume, methods, figure):
     for title, (prediction, segmentation) in methods.items():
         probabilities, objects = Prediction(prediction), Prediction(segmentation)
         name = probabilities.names[0]
-        shown.append((title, probabilities.probability(name), objects.labels(name)))
+        shown.append((title, probabilities.foreground(name), objects.labels(name)))
     figures.save(figures.methods_figure(name, volume.image(name), volume.labels(name), shown), figure)
 
 

@@ -1,4 +1,4 @@
-"""Picture of a model's test slices: image, probability, borders, spread."""
+"""Picture of a model's test slices: image, probability of each class, borders, spread."""
 
 import pandas as pd
 from unetflow import jobs
@@ -15,7 +15,7 @@ def plot_prediction(volume, prediction, segmentation, metrics, figure):
     slices = [
         (
             *(name, volume.image(name), volume.labels(name)),
-            *(probabilities.probability(name), objects.labels(name), probabilities.spread(name)),
+            *(probabilities.chances(name), objects.labels(name), probabilities.spread(name)),
         )
         for name in probabilities.names[:SHOWN]
     ]

@@ -14,8 +14,9 @@ def plot_volume(volume, prediction, segmentation, figure):
     low = (z, *(max(0, (size - figures.CROP) // 2) for size in image.size(z)))
     high = (z + 1, *(min(a + figures.CROP, size) for a, size in zip(low[1:], image.size(z))))
     found = objects.read(low, high)[0].astype(np.int64)
-    chance, spread = probability.foreground(low, high)[0], probability.spread(low, high)
-    shown = (f"z = {z}", image.read(low, high)[0], None, chance, found, None if spread is None else spread[0])
+    chances = {name: one[0] for name, one in probability.chances(low, high).items()}
+    spread = probability.spread(low, high)
+    shown = (f"z = {z}", image.read(low, high)[0], None, chances, found, None if spread is None else spread[0])
     figures.save(figures.prediction_figure([shown]), figure)
 
 

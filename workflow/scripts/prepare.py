@@ -11,6 +11,7 @@ from unetflow.datasets.readers import READERS
 from unetflow.datasets.spacing import other_voxels, spacing
 from unetflow.datasets.splits import make_splits
 from unetflow.datasets.stacks import Volume, write_volume
+from unetflow.experiment.classes import objects_of
 from unetflow.normalisation import in_digits
 
 
@@ -21,12 +22,13 @@ def prepare(folder, volume, splits, checks, dataset):
     volume, splits, checks : paths to write: OME-Zarr, JSON, CSV.
     dataset : its entry in the configuration.
     """
-    slices = READERS[dataset["format"]](folder, **dataset["options"])
-    rows = check_slices(slices, dataset["labels"], dataset["ignore"], dataset["values"])
+    named = {"classes": dataset["classes"]} if dataset["format"] == "folder" else {}  # of outlines
+    slices = READERS[dataset["format"]](folder, **dataset["options"], **named)
+    rows = check_slices(slices, dataset["labels"], dataset["ignore"], dataset["classes"])
     voxel_size, unit = spacing(slices, dataset["voxel_size"], dataset["unit"])
     in_file = slices[0].voxel_size, slices[0].unit
     with jobs.made_whole(volume) as path:
-        write_volume(path, slices, voxel_size, unit, dataset["normalisation"])
+        write_volume(path, slices, voxel_size, unit, dataset["normalisation"], objects_of(dataset))
         rows.append(("normalisation", in_words(Volume(path))))
         rows.append(("voxel size (z, y, x)", f"{list(voxel_size)} {unit or '(no unit)'}"))
         rows += [("suspicious", text) for text in other_voxels(in_file, voxel_size, unit)]

@@ -19,11 +19,17 @@ def segment_slices(prediction, segmentation, options):
         counts = []
         for z, name in enumerate(source.names):
             height, width = source.shape(name)
-            labels = segment(source.probability(name), inside=source.inside(name), **options)
+            of_pixels = {"inside": source.inside(name), "classes": source.classes(name)}
+            labels, count = segment(source.foreground(name), number=len(source.objects), **of_pixels, **options)
             array[z, :height, :width] = labels
-            counts.append(int(labels.max(initial=0)))
-        zarr.open_group(path, mode="a").attrs["unetflow"] = {"slices": source.meta["slices"], "objects": counts}
-    jobs.log.info(f"{sum(counts)} objects in {len(counts)} slices")
+            counts.append(count)
+        zarr.open_group(path, mode="a").attrs["unetflow"] = {
+            "slices": source.meta["slices"],
+            "classes": source.objects,
+            "objects": counts,
+        }
+    told = (f"{sum(of_class)} {name}" for name, of_class in zip(source.objects, zip(*counts)))
+    jobs.log.info(f"objects in {len(counts)} slices: {', '.join(told)}")
 
 
 if __name__ == "__main__":

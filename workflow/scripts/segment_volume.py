@@ -27,7 +27,7 @@ def segment_volume(prediction, segmentation, options, workers, key):
     key = files.fingerprint(key, options, files.stamps(prediction))
     with jobs.state_folder(segmentation, key) as state:
         found = VolumeObjects(source, grid, lambda name: scratch_shards(state, name, grid), options, workers)
-        dtype, path = np.uint32 if found.count < 2**32 else np.uint64, state / "segmentation.zarr"
+        dtype, path = np.uint32 if sum(found.counts) < 2**32 else np.uint64, state / "segmentation.zarr"
         if not (path / "0/zarr.json").is_file():
             ngff.create_image(path, source.shape, dtype, source.voxel_size, source.unit, shard=source.block)
         array, progress = Shards(path / "0", state / "segmentation.jsonl"), jobs.Progress(len(grid), "block")
@@ -40,14 +40,16 @@ def segment_volume(prediction, segmentation, options, workers, key):
             progress(done)
         cut, faces = straight_cuts(array, grid, (0, 1, 2) if options["dimensions"] == 3 else (1, 2), source.size)
         zarr.open_group(path, mode="a").attrs["unetflow"] = {
-            "objects": found.count,
+            "classes": source.objects,
+            "objects": found.counts,
             "cut_straight_at_a_block": len(cut),
             "faces_between_blocks": faces,
             "slices": source.slices,
         }
         add_pyramid(path, state, labels=True, workers=workers)
         files.publish(path, segmentation)
-    jobs.log.info(f"{found.count} objects; {len(cut)} end straight at one of {faces} faces between blocks")
+    told = ", ".join(f"{count} {name}" for name, count in zip(source.objects, found.counts))
+    jobs.log.info(f"objects: {told}; {len(cut)} end straight at one of {faces} faces between blocks")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 import zarr
@@ -15,7 +14,6 @@ from unetflow.experiment.found import architecture_found, followed
 from unetflow.inference import predict
 from unetflow.metrics.overlap import iou
 from unetflow.models import build
-from unetflow.models.network import inside
 from unetflow.sharing import modelfile
 from unetflow.training.fit import Recipe, Training, take_part
 from unetflow.training.losses import LOSSES
@@ -94,11 +92,9 @@ def validate(network, volume, targets, names):
         height, width = volume.shape(name)
         target, weight = (group[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
         probability = predict(network, volume.image(name), moments=volume.moments(name))
-        off_border = inside(probability, network.classes)
-        exclusive = probability if off_border is None else np.stack([probability[0], off_border, probability[2]])
-        logits = torch.from_numpy(exclusive).clamp(min=1e-12).log()[None]
+        logits = torch.from_numpy(probability).clamp(min=1e-12).log()[None]
         loss = LOSSES["weighted_cross_entropy"](logits, *(torch.from_numpy(a)[None] for a in (target, weight)))
-        rows.append((float(loss), iou(volume.labels(name), probability[1])))
+        rows.append((float(loss), iou(volume.labels(name), probability[1:].sum(axis=0))))
     return dict(pd.DataFrame(rows, columns=["validation_loss", "validation_iou"]).mean()) if rows else {}
 
 

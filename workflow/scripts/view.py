@@ -7,7 +7,7 @@ import webbrowser
 from contextlib import suppress
 
 import zarr
-from unetflow import jobs
+from unetflow import BACKGROUND, BORDER, OBJECT, jobs
 from unetflow.datasets.stacks import Volume
 from unetflow.images.axes import channels_of
 from unetflow.images.ngff import channel_names
@@ -46,8 +46,9 @@ def shown(volume):
 
 def results(prediction, segmentation):
     """The layers of what was found; probabilities are not shown where only the most probable class is kept."""
-    kept = enumerate(channel_names(zarr.open_group(prediction, mode="r")))
-    named = [(k, "probability" if name == "object" else name) for k, name in kept if name != "background"]
+    kept = channel_names(zarr.open_group(prediction, mode="r"))
+    only = "inside" if BORDER in kept else "probability"
+    named = [(k, only if name == OBJECT else name) for k, name in enumerate(kept) if name != BACKGROUND]
     shown = [Layer(name, "probability", levels(prediction, channel=k)) for k, name in named]
     return [*shown, Layer("objects", "objects", levels(segmentation))]
 

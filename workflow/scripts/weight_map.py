@@ -1,11 +1,11 @@
 """Training targets of a fold: the class of every pixel and its weight in the loss."""
 
 import numpy as np
-from unetflow import CLASSES, jobs
+from unetflow import BACKGROUND, BORDER, IGNORE, jobs
 from unetflow.datasets.stacks import Volume, read_split
 from unetflow.experiment.found import followed
 from unetflow.images.ngff import create_plain
-from unetflow.weights import balanced_class_weights, separate_touching, training_target
+from unetflow.weights import balanced_class_weights, pixel_classes, separate_touching, training_target
 
 
 def weight_maps(volume, splits, targets, fold, weights):
@@ -15,12 +15,18 @@ def weight_maps(volume, splits, targets, fold, weights):
     are parted by a gap first. ``weights`` is the entry of the configuration; with the class weights of the training
     slices it is kept in the attribute "options", so that other images can be given the same kind of target.
     """
-    volume, split, gap = Volume(volume), read_split(splits, fold), weights["gap"]
-    parted = {name: separate_touching(volume.labels(name), gap) for name in split["train"] + split["validation"]}
-    trained = [parted[name] for name in split["train"]]
-    class_weights = balanced_class_weights(trained, border_class=weights["border_class"])
+    volume, split, border = Volume(volume), read_split(splits, fold), weights["border_class"]
+    parted = {
+        name: separate_touching(volume.labels(name), weights["gap"], volume.classes(name))
+        for name in split["train"] + split["validation"]
+    }
+    names = [BACKGROUND, *volume.objects, *[BORDER] * bool(border)]
+    known = (
+        pixel_classes(parted[name], border, volume.classes(name))[parted[name] != IGNORE] for name in split["train"]
+    )
+    class_weights = balanced_class_weights(known, len(names))
     if weights["class_balance"] and weights["form"] in ("2015", "classes"):
-        told = (f"{name} {weight:.3f}" for name, weight in zip(CLASSES, class_weights))
+        told = (f"{name} {weight:.3f}" for name, weight in zip(names, class_weights))
         jobs.log.info(f"class weights: {', '.join(told)}")
     shape = volume.group["0"].shape[-3:]
     with jobs.made_whole(targets) as path:
@@ -28,7 +34,7 @@ def weight_maps(volume, splits, targets, fold, weights):
         group.attrs["options"] = options = weights | {"class_weights": class_weights}
         for name, labels in parted.items():
             z, (height, width) = volume.index[name], labels.shape
-            target, weight = training_target(labels, **options | {"gap": 0})
+            target, weight = training_target(labels, classes=volume.classes(name), **options | {"gap": 0})
             group["target"][z, :height, :width], group["weight"][z, :height, :width] = target, weight
 
 

@@ -11,5 +11,6 @@ report, sharing      what people look at, and what they give to others
 jobs, files, errors  what all scripts share
 """
 
-CLASSES = ("background", "object", "border")  # of pixels; the border of objects is one in some recipes only
+BACKGROUND, OBJECT, BORDER = "background", "object", "border"  # classes of pixels; borders are one in some recipes only
+SPREAD = "spread"  # what is kept beside the probabilities of the classes: their standard deviation over views
 IGNORE = -1  # label of pixels about which nothing is known: no weight, no part in class frequencies or metrics

@@ -13,7 +13,6 @@ from .blocks import read_mirrored
 from .engines import ENGINES, choose
 from .gpu import Mosaic, to_device
 from .models.ensemble import Ensemble
-from .models.network import probabilities
 from .normalisation import moments as moments_of
 from .normalisation import per_channel
 from .tiles import fitting_tile, read_window, tiles
@@ -33,9 +32,9 @@ class Predictor:
     """A network ready to be applied: float32[channel, y', x'] of one input window [y, x] or, of several channels,
     [c, y, x]; a tensor where it runs. A GPU may still be computing it.
 
-    Its channels are those of `models.network.probabilities`, means over all views, and with ``spread`` one more: the
-    standard deviation of the probability of an object (channel 1) over the views. A view is a symmetry as seen by the
-    network, or by one member of an `Ensemble`.
+    Its channels are the probabilities of the network's classes, means over all views, and with ``spread`` one more:
+    the standard deviation of the probability of an object, which is that of background, over the views. A view is a
+    symmetry as seen by the network, or by one member of an `Ensemble`.
 
     model : a network of `unetflow.models`; its ``normalisation``, if it has one, is applied first. It is put into
         evaluation mode and runs where its weights are.
@@ -78,19 +77,19 @@ class Predictor:
         image = to_device(torch.from_numpy(stored), self.device).to(torch.float32)
         image = image.reshape(1, self.model.in_channels, *image.shape[-2:]).sub(self.mean).div_(self.sd)
         mean = self.probability(image, *self.views[0])
-        squares = torch.zeros_like(mean[1])  # of the distances from the mean, by Welford's recurrence
+        squares = torch.zeros_like(mean[0])  # of the distances from the mean, by Welford's recurrence
         for number, view in enumerate(self.views[1:], 2):
             seen = self.probability(image, *view)
-            off = seen[1] - mean[1]
+            off = seen[0] - mean[0]
             mean.lerp_(seen, 1 / number)
-            squares.addcmul_(off, seen[1] - mean[1])
+            squares.addcmul_(off, seen[0] - mean[0])
         if self.spread:
             mean = torch.cat([mean, squares.div_(len(self.views)).sqrt_()[None]])
         return mean
 
     def probability(self, image, logits, name):
-        """Probabilities float32[channel, y', x'] of an image seen in the symmetry ``name``, turned back."""
-        return symmetries.undo(name, probabilities(logits(symmetries.apply(name, image))))[0]
+        """Probabilities float32[class, y', x'] of an image seen in the symmetry ``name``, turned back."""
+        return symmetries.undo(name, torch.softmax(logits(symmetries.apply(name, image)), dim=1))[0]
 
 
 def predict(model, image, tile=None, tta=None, border="mirror", moments=None, **how):

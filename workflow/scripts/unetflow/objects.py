@@ -8,39 +8,56 @@ from scipy.ndimage import label as components
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import expand_labels, watershed
 
+from . import BORDER
 from .blocks import widened
 from .volumes.joining import Components, neighbourhood
 from .volumes.parallel import in_parallel
 
 
-def segment(probability, min_size=0, grow=0, **how):
-    """Objects of one slice as int32[y, x], 0 = background, ids consecutive from 1.
+def segment(probability, min_size=0, grow=0, classes=None, number=1, **how):
+    """(objects of one slice int32[y, x], 0 = background, ids consecutive from 1; how many of each class).
 
     probability : float[y, x] of an object. how : what else `pieces` takes. min_size : smaller ones (pixels) are
     dropped. grow : pixels by which objects then grow without merging, to take back the gap that
-    `unetflow.weights.separate_touching` puts between them.
+    `unetflow.weights.separate_touching` puts between them. classes : see `pieces`. number : of classes of objects.
     """
-    return tidied(pieces(probability, **how), min_size, grow)
+    found = tidied(pieces(probability, classes=classes, **how), min_size)
+    return tidied(found, grow=grow), counts_of_classes(found, classes, number)
 
 
-def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, seed_threshold=None, inside=None, neck=None):
+def pieces(probability, threshold=0.5, connectivity=1, fill_holes=False, inside=None, classes=None, **seeds):
     """Connected components int[y, x] of what exceeds ``threshold``, numbered from 1.
 
     connectivity : 1 (edges) or 2 (corners too). fill_holes : background enclosed by an object becomes part of it.
-    seed_threshold : objects are flooded from the components of what exceeds it, instead. inside : float[y, x], the
-    probability of being off the border too, where networks know a border class: then objects are flooded from what
-    exceeds ``seed_threshold`` (or else ``threshold``) in it. neck : objects are flooded from the `cores` of what they
-    would be flooded from, or be, without it.
+    inside : float[y, x], the probability of being off the border too, where networks know a border class. classes :
+    int[y, x], the most probable class of objects, from 1, where there are several: an object is of one class, and those
+    of a class are numbered before those of the next. seeds : ``seed_threshold`` and ``neck`` of `apart`; objects are
+    flooded from what exceeds ``threshold`` in ``inside``, if that is given and no ``seed_threshold``.
     """
     neighbours = neighbourhood(2, connectivity)[1]
     foreground = probability > threshold
     if fill_holes:
         foreground = binary_fill_holes(foreground, neighbourhood(2, opposite(2, connectivity))[1])
-    if seed_threshold is None and inside is not None:
-        seed_threshold = threshold
+    if inside is not None and seeds.get("seed_threshold") is None:
+        seeds["seed_threshold"] = threshold
+    heights = probability if inside is None else inside
+    if classes is None:
+        return apart(foreground, heights, neighbours, **seeds)
+    found = np.zeros(foreground.shape, np.int64)
+    for number in np.unique(classes[foreground]):
+        mine = apart(foreground & (classes == number), heights, neighbours, **seeds)
+        found += np.where(mine, mine + found.max(), 0)
+    return found
+
+
+def apart(foreground, inside, neighbours, seed_threshold=None, neck=None):
+    """The objects int[y, x] in ``foreground`` bool[y, x]: its components, or what is flooded from seeds in it.
+
+    inside : float[y, x], of which seeds are the components of what exceeds ``seed_threshold``. neck : seeds are the
+    `cores` of what objects would be flooded from, or be, without it.
+    """
     if seed_threshold is None and neck is None:
         return components(foreground, neighbours)[0]
-    inside = probability if inside is None else inside
     seeds, heights = foreground, -inside
     if seed_threshold is not None:
         seeds = foreground & (inside > seed_threshold)
@@ -79,6 +96,13 @@ def tidied(labels, min_size=0, grow=0):
     return expand_labels(labels, grow) if grow else labels
 
 
+def counts_of_classes(labels, classes, number):
+    """How many objects each class has, a list of ``number``. labels int[y, x], not grown; classes as for `pieces`."""
+    ids, places = np.unique(labels, return_index=True)
+    of_objects = np.ones(labels.size, int) if classes is None else classes.ravel()
+    return np.bincount(of_objects[places[ids > 0]], minlength=number + 1)[1:].tolist()
+
+
 def slice_options(options):
     """What `segment` takes of a `segmentation` entry of the configuration."""
     return {key: value for key, value in options.items() if key not in ("dimensions", "reach", "choose")}
@@ -101,53 +125,85 @@ def above(values, threshold):
     return lambda start, stop: values(start, stop) > threshold
 
 
+def of_class(mask, classes, number):
+    """``mask``, a function of (start, stop), where what the function ``classes`` of them returns is ``number``."""
+    return lambda start, stop: mask(start, stop) & (classes(start, stop) == number)
+
+
 class VolumeObjects:
     """The objects of a volume, found block by block and joined across faces; ``read`` gives any window of them.
 
     prediction : `predictions.VolumePrediction`, of whose voxel size the proportions matter; slices that are smaller
     than the volume lie upper left, and nothing is beyond. grid : `blocks.Grid`. scratch : function of a name, returns
-    int64[z, y, x] `shards.Shards` of the blocks of the grid. options : an entry of `segmentation`. ``.count`` is the
-    number of objects.
+    int64[z, y, x] `shards.Shards` of the blocks of the grid. options : an entry of `segmentation`. ``.counts`` are the
+    numbers of objects of each class of the prediction; those of a class are numbered before those of the next.
 
     Connected components equal those of the whole volume. Flooded objects do as far as what lies within ``reach``
     decides.
     """
 
     def __init__(self, prediction, grid, scratch, options, workers=1):
-        self.grid, self.options, self.workers, self.size = grid, options, workers, prediction.size
+        self.grow = options["grow"]
+        mask, masks = above(prediction.foreground, options["threshold"]), {}
+        if options["fill_holes"]:
+            mask = filled(mask, scratch("background"), grid, options, workers)
+        for number, name in enumerate(prediction.objects, 1):
+            masks[name] = of_class(mask, prediction.classes, number) if len(prediction.objects) > 1 else mask
+        self.parts = [
+            ObjectsOfClass(part, prediction, grid, lambda what, name=name: scratch(f"{what} {name}"), options, workers)
+            for name, part in masks.items()
+        ]
+        numbers = [renumbering(part.sizes, options["min_size"]) for part in self.parts]
+        self.counts = [int(number.max()) for number in numbers]
+        before = np.cumsum([0, *self.counts])
+        self.numbers = [np.where(number, number + first, 0) for number, first in zip(numbers, before)]
+
+    def read(self, start, stop):
+        """Objects int64[z, y, x] of a window, numbered from 1."""
+        first = self.parts[0]
+        low, high, core = first.widened(start, stop, self.grow)
+        labels = sum(number[part.read(low, high)] for number, part in zip(self.numbers, self.parts))
+        if self.grow:
+            labels = first.by_slice(lambda one, _: expand_labels(one, self.grow), low, labels)
+        return labels[core]
+
+
+def filled(mask, store, grid, options, workers):
+    """``mask`` with its holes: background that is not connected to the volume's (in 2-D: the slice's) border."""
+    dimensions = options["dimensions"]
+    around = neighbourhood(dimensions, opposite(dimensions, options["connectivity"]))
+    background = Components(lambda b: ~mask(b.start, b.stop), store, grid, around, workers)
+    hole = ~background.at_border((0, 1, 2) if dimensions == 3 else (1, 2))
+    hole[0] = False
+    return lambda start, stop: mask(start, stop) | hole[background.read(start, stop)]
+
+
+class ObjectsOfClass:
+    """Those in ``mask``, a function of (start, stop) that returns bool[z, y, x]; the rest as for `VolumeObjects`.
+
+    ``.sizes`` are the voxels of each; index 0 is unused.
+    """
+
+    def __init__(self, mask, prediction, grid, scratch, options, workers):
+        self.mask, self.grid, self.options, self.size = mask, grid, options, prediction.size
         self.inside, self.seeds_above, self.neck = prediction.foreground, options["seed_threshold"], options["neck"]
-        if "border" in prediction.channels:
+        if BORDER in prediction.channels:
             self.inside = prediction.inside
             self.seeds_above = options["threshold"] if self.seeds_above is None else self.seeds_above
         self.flooded = self.seeds_above is not None or self.neck is not None
         self.dimensions = options["dimensions"]
         self.voxel_size = prediction.voxel_size if self.dimensions == 3 else (1, 1)
         self.neighbours = neighbourhood(self.dimensions, options["connectivity"])
-        self.mask = above(prediction.foreground, options["threshold"])
-        if options["fill_holes"]:
-            self.mask = self.filled(scratch("background"))
         if not self.flooded:
-            self.found = self.components(self.mask, scratch("objects"))
-            sizes = np.concatenate([[0], self.found.sizes])
+            self.found = self.components(mask, scratch("objects"), workers)
+            self.sizes = np.concatenate([[0], self.found.sizes])
         else:
-            self.seeds = self.components(self.seeded if self.neck is None else self.cores_in, scratch("seeds"))
-            self.store = scratch("objects")
-            sizes = sum(in_parallel(self.flood, list(grid), workers))
-        self.number = renumbering(sizes, options["min_size"])
-        self.count = int(self.number.max())
+            seeded = self.seeded if self.neck is None else self.cores_in
+            self.seeds, self.store = self.components(seeded, scratch("seeds"), workers), scratch("objects")
+            self.sizes = sum(in_parallel(self.flood, list(grid), workers))
 
-    def components(self, mask, store, neighbours=None):
-        neighbours = self.neighbours if neighbours is None else neighbours
-        return Components(lambda b: mask(b.start, b.stop), store, self.grid, neighbours, self.workers)
-
-    def filled(self, store):
-        """The mask with its holes: background that is not connected to the volume's (in 2-D: the slice's) border."""
-        around = neighbourhood(self.dimensions, opposite(self.dimensions, self.options["connectivity"]))
-        open_mask = self.mask
-        background = self.components(lambda *w: ~open_mask(*w), store, around)
-        hole = ~background.at_border((0, 1, 2) if self.dimensions == 3 else (1, 2))
-        hole[0] = False
-        return lambda start, stop: open_mask(start, stop) | hole[background.read(start, stop)]
+    def components(self, mask, store, workers):
+        return Components(lambda b: mask(b.start, b.stop), store, self.grid, self.neighbours, workers)
 
     def seeded(self, start, stop):
         """bool[z, y, x]: what objects of a window are flooded from, but for necks."""
@@ -194,12 +250,5 @@ class VolumeObjects:
         return np.pad(found, [(0, n - m) for n, m in zip(arrays[0].shape, found.shape)])
 
     def read(self, start, stop):
-        """Objects int64[z, y, x] of a window, numbered from 1."""
-        low, high, core = self.widened(start, stop, self.options["grow"])
-        if not self.flooded:
-            labels = self.number[self.found.read(low, high)]
-        else:
-            labels = self.number[self.store[tuple(map(slice, low, high))]]
-        if self.options["grow"]:
-            labels = self.by_slice(lambda one, _: expand_labels(one, self.options["grow"]), low, labels)
-        return labels[core]
+        """Objects int64[z, y, x] of a window, as numbered in ``.sizes``."""
+        return self.store[tuple(map(slice, start, stop))] if self.flooded else self.found.read(start, stop)

@@ -17,7 +17,7 @@ NEGLIGIBLE = 1e-7  # border weights below this are not looked for
 
 
 def weight_map(
-    labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE, border_class=0
+    labels, w0=10.0, sigma=5.0, class_balance=True, form="2015", class_weights=None, ignore=IGNORE, target=None
 ):
     """Weight of every pixel in the loss, in time linear in the pixels.
 
@@ -29,9 +29,9 @@ def weight_map(
     class_balance : whether w_c balances the class frequencies; otherwise w_c = 1.
     form : "2015" is the equation above; "2019" has the balance term of Falk et al. (Nature Methods 16:67, 2019) in
         place of w_c; "classes" is w_c alone; "none" is 1 everywhere.
-    class_weights : of the classes of `classes`, as `balanced_class_weights` computes them over a training set; by
+    class_weights : of the classes of ``target``, as `balanced_class_weights` computes them over a training set; by
         default this image's own.
-    border_class : width of the border class, if there is one, see `classes`.
+    target : the `pixel_classes` uint8[y, x]; by default background and cells.
 
     Returns
     -------
@@ -52,31 +52,36 @@ def weight_map(
     if form == "2019":
         weight = np.where(cells != 0, 1.0, distance_balance(cells))
     elif form != "none" and class_balance:
-        weights = class_weights or balanced_class_weights([labels], ignore, border_class)
-        weight = np.take(weights, classes(labels, border_class, ignore))
+        target = (cells != 0).astype(np.uint8) if target is None else target
+        number = max(2, int(target.max(initial=0)) + 1)
+        weight = np.take(class_weights or balanced_class_weights([target[known]], number), target)
     if form in ("2015", "2019"):
         weight += border_term(cells, w0, sigma)
     weight[~known] = 0
     return weight.astype(np.float32, copy=False)
 
 
-def training_target(labels, gap=1, border_class=0, **options):
-    """(`classes` uint8[y, x]; weight float32[y, x]) of ``labels``, touching cells parted by ``gap`` pixels.
+def training_target(labels, gap=1, border_class=0, classes=None, **options):
+    """(`pixel_classes` uint8[y, x]; weight float32[y, x]) of ``labels``, touching cells parted by ``gap`` pixels.
 
     options : those of `weight_map`.
     """
-    parted = separate_touching(labels, gap)
-    return classes(parted, border_class), weight_map(parted, border_class=border_class, **options)
+    parted = separate_touching(labels, gap, classes)
+    target = pixel_classes(parted, border_class, classes)
+    return target, weight_map(parted, target=target, **options)
 
 
-def classes(labels, border_class=0, ignore=IGNORE):
+def pixel_classes(labels, border_class=0, classes=None, ignore=IGNORE):
     """Class of every pixel, uint8[y, x]: 0 background (and unknown), 1 cell, 2 border of a cell.
 
     border_class : width of the border in pixels, which is a cell's outermost ones beside background or another cell;
         0: it is no class of its own. Where a cell ends in the unknown or at the image's border it has none.
+    classes : int[y, x], the class 1, 2, ... of each cell where there are several; these have no border class.
     """
     known = labels != ignore
     found = (known & (labels != 0)).astype(np.uint8)
+    if classes is not None:
+        return found * classes.astype(np.uint8)
     if border_class:
         highest = maximum_filter(np.where(known, labels, 0), footprint=disc(border_class))
         lowest = minimum_filter(np.where(known, labels, labels.max(initial=0)), footprint=disc(border_class))
@@ -84,15 +89,14 @@ def classes(labels, border_class=0, ignore=IGNORE):
     return found
 
 
-def balanced_class_weights(label_images, ignore=IGNORE, border_class=0):
-    """Weights of the classes of `classes` that give them the same total weight and known pixels the mean weight 1.
+def balanced_class_weights(targets, number=2):
+    """Weights of the ``number`` classes that give them the same total weight and known pixels the mean weight 1.
 
-    A class that does not occur at all gets weight 1. ASSUME: the paper says only that w_c balances frequencies.
+    targets : the `pixel_classes` uint8[n] of the known pixels of each image. A class that does not occur at all gets
+    weight 1. ASSUME: the paper says only that w_c balances frequencies.
     """
-    number = 3 if border_class else 2
-    found = (classes(labels, border_class, ignore)[labels != ignore] for labels in label_images)
-    counts = sum((np.bincount(known, minlength=number) for known in found), np.zeros(number, int)).tolist()
-    return tuple(sum(counts) / (number * count) if count else 1.0 for count in counts)
+    counts = sum((np.bincount(known, minlength=number) for known in targets), np.zeros(number, int)).tolist()
+    return tuple(sum(counts) / (len(counts) * count) if count else 1.0 for count in counts)
 
 
 def distance_balance(cells, ratio=0.1, sigma=10.0):
@@ -116,14 +120,21 @@ def border_term(cells, w0, sigma):
     return border
 
 
-def separate_touching(labels, gap=1):
+def separate_touching(labels, gap=1, classes=None):
     """Part touching cells by a background gap ``gap`` pixels wide, 0 = not at all; int[y, x] in and out.
 
     Half of the gap is taken from either cell, the odd pixel from the one with the smaller label. Cells touch at
     corners too. A small cell, of which a wide gap would leave little, gives way as to a gap of `SHARE` of its
     diameter. This changes the target of training, never the truth.
+    classes : int[y, x], the class of each cell where there are several: only cells of one class are parted, since
+    others are told apart by what they are.
     """
     labels, parted = np.asarray(labels), np.array(labels)
+    if classes is not None:
+        for one in np.unique(classes[labels > 0]):
+            mine = (classes == one) & (labels > 0)
+            parted[mine] = separate_touching(np.where(mine, labels, 0), gap)[mine]
+        return parted
     widths = gaps(labels, gap)
     for width in np.unique(widths[labels > 0]):
         highest = maximum_filter(labels, footprint=disc((width + 1) // 2))

@@ -12,6 +12,7 @@ from skimage.segmentation import clear_border
 from .. import IGNORE
 from ..errors import InputError
 from ..images import axes
+from .classes import absent_classes, as_instances, class_of_values, shares
 from .spacing import other_voxels
 
 FEW = 3  # annotated slices
@@ -23,11 +24,11 @@ SAMPLE = 8  # slices in the middle of a volume that are looked at
 LARGEST_ID = 10**6  # of an object: tables with a row for each id are made
 
 
-def check_slices(slices, labels_are, ignore, values=None):
+def check_slices(slices, labels_are, ignore, classes=None):
     """Check all slices of a data set, in place: labels become int32 instances with `IGNORE` for unknown pixels.
 
-    ``labels_are``: "instances" or "binary"; ``ignore``: the value of unknown pixels in the label files, or None;
-    ``values``: those that are objects, where label files hold several classes, or None for all but 0.
+    ``labels_are``: "instances", "binary" or "classes"; ``ignore``: the value of unknown pixels in the label files, or
+    None; ``classes``: what values in them each class has, see `class_of_values`, or None.
     Returns rows (check, finding). Raises InputError naming the slice.
     """
     if not slices:
@@ -38,27 +39,31 @@ def check_slices(slices, labels_are, ignore, values=None):
     for one in slices:
         check_image(one)
         if one.labels is not None:
-            one.labels = objects_of(check_labels(one, ignore), values)
+            one.labels = check_labels(one, ignore)
+            if classes:
+                one.labels = class_of_values(one.labels, classes)
     annotated = [one for one in slices if one.labels is not None]
     with_small_ids(annotated)
     if not annotated:
         raise InputError("the data set has no labels at all; add some, or list it under volumes for prediction")
     if not any((one.labels > 0).any() for one in annotated):
+        background = "none of the classes' values" if classes else "0"
         raise InputError(
-            f"no label image holds an object: {annotated[0].name} and all others are background "
-            f"({'0' if values is None else f'no {values}'}) everywhere; look whether the right files were exported"
+            f"no label image holds an object: {annotated[0].name} and all others are background ({background}) "
+            f"everywhere; look whether the right files were exported"
         )
     if labels_are == "instances":
         check_instances(annotated)
         return findings(slices, annotated) + [("suspicious", said) for said in specks_in_words(annotated)]
     for one in annotated:
-        one.labels = as_instances(one.labels)
-    return findings(slices, annotated)
-
-
-def objects_of(labels, values):
-    """``labels`` in which all but ``values`` and `IGNORE` are background; as they are if ``values`` is None."""
-    return labels if values is None else np.where(np.isin(labels, [*values, IGNORE]), labels, 0)
+        if classes:
+            one.classes = np.maximum(one.labels, 0).astype(np.uint8)
+        one.labels = as_instances(one.labels if classes else np.minimum(one.labels, 1))
+    rows = findings(slices, annotated)
+    if classes:
+        rows.append(("classes", shares(annotated, classes)))
+        rows += [("suspicious", said) for said in absent_classes(annotated, classes)]
+    return rows
 
 
 def check_image(one):
@@ -117,11 +122,6 @@ def check_instances(annotated):
         )
 
 
-def as_instances(labels):
-    """Instances from a binary label image: the 4-connected components of its non-zero pixels; unknown ones stay so."""
-    return np.where(labels == IGNORE, IGNORE, connected_components(labels > 0)[0]).astype(np.int32)
-
-
 def findings(slices, annotated):
     """Rows (check, finding) that say what was understood of the data set."""
     shapes = sorted({one.shape for one in slices})
@@ -144,7 +144,7 @@ def findings(slices, annotated):
         used = int(high).bit_length()
         rows.append(("bit depth", f"16 bit files with values up to {high}: {used} bits used"))
     dense = covered > 1 - LEAST_COVER and objects > len(annotated)
-    if dense:
+    if dense and annotated[0].classes is None:
         rows.append(("background", "none, objects fill the slices; `gap` or `border_class` parts them in training"))
     rows += [("suspicious", said) for said in suspicions(slices, annotated, covered, dense)]
     if gaps:

@@ -16,12 +16,12 @@ from .stacks import Slice
 IMAGES = (*TIFF_ENDINGS, *PICTURES, *MICROSCOPES)
 
 
-def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None):
+def read_folder(folder, images="images", labels="labels", suffix="", axes=None, channel=None, classes=None):
     """A folder of images (IMAGES) and one of label images or OUTLINES with the same names; images without stay so.
 
     images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
     labels have at their end besides. Both may lie in one folder, if there is a suffix, or if labels are outlines.
-    axes, channel : of the images, as `read_channels` takes them.
+    axes, channel : of the images, as `read_channels` takes them. classes : of outlines, as `read_outlines` takes them.
     """
     folder = Path(folder)
     first, *others = images if isinstance(images, list) else [images]
@@ -38,7 +38,7 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
         pages = read_channels(path, axes, channel)
         if others:
             pages = with_channels(pages, path, [folder / other / path.name for other in others], axes)
-        truth = read_labels(truths[stem], pages) if stem in truths else [None] * len(pages)
+        truth = read_labels(truths[stem], pages, classes) if stem in truths else [None] * len(pages)
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
         names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
@@ -47,10 +47,10 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
     return slices
 
 
-def read_labels(path, pages):
-    """Labels [z, y, x] of the image ``pages`` [z, ..., y, x]."""
+def read_labels(path, pages, classes):
+    """Labels [z, y, x] of the image ``pages`` [z, ..., y, x]. classes : as `read_outlines` takes them, or None."""
     if path.suffix.lower() in OUTLINES:
-        return read_outlines(path, (len(pages), *pages.shape[-2:]))
+        return read_outlines(path, (len(pages), *pages.shape[-2:]), classes)
     return read_stack(path)
 
 

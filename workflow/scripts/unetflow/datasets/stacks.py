@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from .. import IGNORE
+from .. import IGNORE, OBJECT
 from ..images import ngff
 from ..normalisation import moments, unlike
 
@@ -22,6 +22,7 @@ class Slice:
     group: the stack, sequence or file it belongs to; part: "train", "test" for official test images, or "silver" for
     training slices whose labels nothing is to be judged by.
     markers int[y, x]: a mark (0 = none) on every object, also on those without an outline; None if there are none.
+    classes uint8[y, x]: the class 1, 2, ... of each object's pixels, where a data set names classes; else None.
     voxel_size, unit: (z, y, x) and its unit as the file says them, or None.
     """
 
@@ -31,6 +32,7 @@ class Slice:
     labels: np.ndarray | None
     part: str = "train"
     markers: np.ndarray | None = None
+    classes: np.ndarray | None = None
     voxel_size: tuple | None = None
     unit: str | None = None
 
@@ -71,6 +73,11 @@ class Volume:
         return 1 if self.group["0"].ndim == 3 else self.group["0"].shape[0]
 
     @property
+    def objects(self):
+        """Names of the classes of objects."""
+        return tuple(self.meta["objects"])
+
+    @property
     def normalisation(self):
         """`moments` of the data set, or None if each of its groups is normalised by its own."""
         return None if self.meta["normalisation"] == "group" else (self.meta["mean"], self.meta["sd"])
@@ -100,15 +107,20 @@ class Volume:
             return self.labels(name)
         return self._slice("labels/markers/0", name)
 
+    def classes(self, name):
+        """uint8[y, x], the class 1, 2, ... of each object's pixels; None where all objects are of one class."""
+        return self._slice("labels/classes/0", name) if len(self.objects) > 1 else None
+
     def _slice(self, array, name):
         height, width = self.shape(name)
         return self.group[array][..., self.index[name], :height, :width]
 
 
-def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
+def write_volume(path, slices, voxel_size, unit, normalisation="auto", objects=(OBJECT,)):
     """Write ``slices`` as an OME-Zarr image with the label image "truth"; what else is known goes into attributes.
 
     normalisation : whose moments grey values are normalised by: "dataset", "group" or, for `unlike` groups, "auto".
+    objects : names of the classes of objects; where there are several, the label image "classes" tells them apart.
     """
     canvas, channels = (len(slices), *map(max, zip(*(one.shape for one in slices)))), slices[0].channels
     names = [f"channel {k}" for k in range(channels)] if channels > 1 else None
@@ -117,6 +129,8 @@ def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
     truth = ngff.create_labels(path, "truth", canvas, voxel_size, unit)
     if any(one.markers is not None for one in slices):
         markers = ngff.create_labels(path, "markers", canvas, voxel_size, unit)
+    if len(objects) > 1:
+        classes = ngff.create_labels(path, "classes", canvas, voxel_size, unit)
     for z, one in enumerate(slices):
         height, width = one.shape
         image[..., z, :height, :width] = one.image
@@ -126,6 +140,8 @@ def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
         truth[z] = labels
         if one.markers is not None:
             markers[z, :height, :width] = one.markers
+        if len(objects) > 1 and one.classes is not None:
+            classes[z, :height, :width] = one.classes
     (mean, sd), of_groups = moments([one.image for one in slices], channels), moments_of_groups(slices)
     if normalisation == "auto":
         normalisation = "group" if unlike(of_groups.values()) else "dataset"
@@ -136,6 +152,7 @@ def write_volume(path, slices, voxel_size, unit, normalisation="auto"):
         "voxel_size": [float(v) for v in voxel_size],
         "unit": unit,
         "ignore": IGNORE,
+        "objects": list(objects),
         "slices": [
             {
                 "name": one.name,

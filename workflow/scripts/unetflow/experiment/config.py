@@ -7,6 +7,7 @@ import yaml
 
 from ..errors import InputError
 from ..images.axes import channels_of
+from .classes import check_classes, check_recipe, check_truth
 from .recipes import ENTRIES, architecture_of, check_model, check_origin, completed_recipe, is_auto
 from .schema import completed, known
 
@@ -76,7 +77,7 @@ def check_references(config):
                 f"config: datasets/{name}/options/images is a list, but the image of a volume is one array; name it, "
                 f"and its channels with the option channel"
             )
-        check_values(f"datasets/{name}", dataset)
+        check_classes(f"datasets/{name}", dataset)
         check_channels(f"datasets/{name}/options", "images", *map(dataset["options"].get, ("images", "channel")))
     for name in config["models"]:
         check_origin(config, name)
@@ -121,6 +122,8 @@ def check_run(config, index, run):
             raise InputError(f"config: runs/{index} lacks the key {key!r}; add it, since its models are to be trained")
     known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
     dataset = config["datasets"][run["dataset"]]
+    for model in run["models"]:
+        check_recipe(config, model, run["dataset"])
     check_folds(config, index, run, dataset["split"])
     if run["volumes"] and len(run["folds"]) > 1:
         raise InputError(
@@ -176,7 +179,8 @@ def check_volume(config, volume, model, dataset):
     """
     entry = config["volumes"][volume]
     if entry["truth"]:
-        check_values(f"volumes/{volume}/truth", entry["truth"])
+        check_classes(f"volumes/{volume}/truth", entry["truth"])
+        check_truth(config, volume, model, dataset)
     check_channels(f"volumes/{volume}", "path", entry["path"], entry["channel"])
     architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
     expected, given = architecture.get("in_channels", 1), len(channels_of(entry["path"], entry["channel"]))
@@ -202,12 +206,6 @@ def check_volume(config, volume, model, dataset):
             f"config: prediction/{prediction}/border is 'zero', but {model} is applied to the volume {volume}, and "
             f"volumes are always mirrored; give the model another prediction entry"
         )
-
-
-def check_values(where, entry):
-    """Raise InputError if objects with numbers of their own are picked by classes."""
-    if entry["values"] and entry["labels"] == "instances":
-        raise InputError(f"config: {where}/values picks classes of pixels; say labels: binary beside it")
 
 
 def check_channels(where, key, place, channel):

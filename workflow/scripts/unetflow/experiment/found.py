@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 
 from ..errors import InputError, first_line
-from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS, classes_of
+from .classes import classes_of
+from .recipes import AUTO, ENTRIES, NETWORK_OPTIONS
 from .schema import completed, known
 
 # The sections of such a file, and those of the configuration whose entries they complete.
@@ -25,7 +26,7 @@ def architecture_found(entry, recipe):
     if not recipe:
         return entry
     found = read(recipe[0])
-    classes = {"classes": classes_of(found["weights"])}
+    classes = {"classes": classes_of(found["weights"], entry["classes"] - 1)}
     network = classes | found["network"]
     return entry | (classes | {"of": entry["of"] | network} if "of" in entry else network)
 

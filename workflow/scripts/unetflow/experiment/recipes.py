@@ -6,6 +6,7 @@ from .. import geometry
 from ..errors import InputError
 from ..images.axes import channels_of
 from ..sharing import packages
+from .classes import classes_of, objects_of
 from .names import model_name, recipe_of
 from .schema import known
 
@@ -111,9 +112,10 @@ def architecture_of(config, model, dataset=None):
     if model["file"] is not None:
         return packages.describe(model["file"])["architecture"]
     weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
-    options = config["datasets"][dataset]["options"] if dataset else {}
+    entry = config["datasets"][dataset] if dataset else {}
+    options = entry.get("options", {})
     seen = len(channels_of(options.get("images"), options.get("channel")))
-    shape = {"in_channels": seen, "classes": classes_of(weights)}
+    shape = {"in_channels": seen, "classes": classes_of(weights, len(objects_of(entry)))}
     network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
         return {"name": "ensemble", **shape} | {
@@ -121,11 +123,6 @@ def architecture_of(config, model, dataset=None):
             "of": network,
         }
     return network
-
-
-def classes_of(weights):
-    """How many classes a network has that is trained with a `weights` entry."""
-    return 3 if weights.get("border_class") else 2
 
 
 def check_model(config, name):
@@ -147,11 +144,6 @@ def check_model(config, name):
         raise InputError(
             f"config: prediction/{model['prediction']} has both spread and store: argmax, which keeps no "
             f"probabilities; change one of them"
-        )
-    if architecture.get("classes", 2) > 2 and prediction["store"] == "argmax":
-        raise InputError(
-            f"config: prediction/{model['prediction']} has store: argmax, which keeps no border class, and objects are "
-            f"cut by that of models/{name}; store float16 or uint8"
         )
     for key, sides in (("tile", prediction["tile"] or []), ("block", (prediction["block"] or [])[1:])):
         if any(side % layout.stride for side in sides):

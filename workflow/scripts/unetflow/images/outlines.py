@@ -16,15 +16,19 @@ OUTLINES = (*ROIS, ".geojson", ".json")
 UNKNOWN, REGION = "ignore", "region"  # how names of outlines begin that are no objects; QuPath adds an asterisk
 
 
-def read_outlines(path, shape):
+def read_outlines(path, shape, classes=None):
     """Labels int32[z, y, x] of ``shape``: objects 1, 2, ... as they follow each other in the file, a later one above an
     earlier where they overlap. A pixel belongs to an object whose outline its centre lies in.
+
+    classes : dict name -> value, or list of such: then labels are the first value of the class that an outline is
+    called by, its own name or its class, which begins with that of ``classes``; spaces may be underscores there.
 
     Outlines called "Ignore", by their own name or their class, as QuPath has it, are no objects: nothing is known there
     (`IGNORE`). Where some are called "Region", nothing is known outside these.
 
     path : ROIs of ImageJ, one (.roi) or many (.zip), or GeoJSON (RFC 7946) as QuPath exports it, in pixels.
-    Raises InputError for unreadable files, for lines and points, for outlines that lie in no slice of the image.
+    Raises InputError for unreadable files, for lines and points, for outlines that lie in no slice of the image, or are
+    of none of the ``classes``.
     """
     labels = np.zeros(shape, np.int32)
     try:
@@ -43,11 +47,25 @@ def read_outlines(path, shape):
             )
         if name.startswith(REGION):
             regions[z][inside] = True
+        elif name.startswith(UNKNOWN):
+            labels[z][inside] = IGNORE
         else:
-            labels[z][inside] = IGNORE if name.startswith(UNKNOWN) else number
+            labels[z][inside] = value_of(name, classes, path) if classes else number
     if found and not (labels.any() or regions.any()):
         raise InputError(f"{path}: no outline encloses a pixel of its image {shape[1:]}; draw them in pixels of it")
     return np.where(regions, labels, IGNORE) if regions.any() else labels
+
+
+def value_of(name, classes, path):
+    """The first value of the one of ``classes`` by whose name that of an outline, in small letters, begins."""
+    named = [one for one in classes if name.replace(" ", "_").startswith(one.lower())]
+    if not named:
+        raise InputError(
+            f"{path}: an outline is called {name!r}, which is none of the classes {', '.join(classes)}; call it by its "
+            f"class, or add that to `classes`"
+        )
+    values = classes[max(named, key=len)]
+    return values[0] if isinstance(values, list) else values
 
 
 def rois(path, shape):
@@ -101,10 +119,11 @@ def inside_oval(top, left, bottom, right, shape):
     return ellipse(*centre, *radii, shape)
 
 
-def write_outlines(path, labels):
+def write_outlines(path, labels, class_of=None):
     """Write the objects of ``labels`` int[y, x] as GeoJSON for QuPath, each called by its number.
 
-    `read_outlines` finds the same pixels: outlines pass halfway between the centres of pixels.
+    class_of : function of a number that returns the name of its class, where there are several. `read_outlines` finds
+    the same pixels: outlines pass halfway between the centres of pixels.
     """
     labels = labels.astype(np.int64)  # SciPy takes no unsigned ones
     boxes = {number: box for number, box in enumerate(find_objects(labels), 1) if box is not None}
@@ -112,7 +131,8 @@ def write_outlines(path, labels):
         {
             "type": "Feature",
             "geometry": geometry(rings(labels[box] == number, (box[1].start, box[0].start))),
-            "properties": {"objectType": "annotation", "name": str(number)},
+            "properties": {"objectType": "annotation", "name": str(number)}
+            | ({"classification": {"name": class_of(number)}} if class_of else {}),
         }
         for number, box in boxes.items()
     ]

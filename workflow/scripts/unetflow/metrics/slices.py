@@ -16,13 +16,20 @@ def pairs(labels, found):
     return list(zip(labels, found))
 
 
-def truths(volume, names):
-    """The truth of the slices ``names`` of a `stacks.Volume`: kind (of `registry.Metric`) -> name -> int[y, x]."""
-    labels = {name: volume.labels(name) for name in names}
+def truths(volume, names, number=None):
+    """The truth of the slices ``names`` of a `stacks.Volume`: kind (of `registry.Metric`) -> name -> int[y, x].
+
+    number : the class of objects that all others are background to; None: there is one class, or no matter which.
+    """
+    labels, markers = ({name: of(name) for name in names} for of in (volume.labels, volume.markers))
+    if number is not None:  # marks without an outline are of no class
+        labels = markers = {
+            name: np.where((volume.classes(name) == number) | (one < 0), one, 0) for name, one in labels.items()
+        }
     return {
         "labels": labels,
         "parted": {name: parted(one) for name, one in labels.items()},
-        "markers": {name: volume.markers(name) for name in names},
+        "markers": markers,
     }
 
 

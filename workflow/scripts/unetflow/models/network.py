@@ -116,22 +116,6 @@ def initialise(module):
         nn.init.zeros_(module.bias)
 
 
-def probabilities(logits):
-    """Probabilities float32[n, channel, y, x] of background, of objects with their border and, where that is a class of
-    its own, of being on it; logits float32[n, class, y, x]."""
-    exclusive = torch.softmax(logits, dim=1)
-    background, inside, *border = exclusive.split(1, dim=1)
-    return torch.cat([background, inside + border[0], border[0]], dim=1) if border else exclusive
-
-
-def inside(found, classes):
-    """Probability of being inside an object and not on its border; None if the border is none of the ``classes``.
-
-    found : float[channel, ...], the `probabilities` of a network of so many classes.
-    """
-    return found[1] - found[2] if classes > 2 else None
-
-
 def centre_crop(array, shape):
     """Central ``shape`` of the last two axes; works on tensors and arrays alike."""
     top, left = ((have - want) // 2 for have, want in zip(array.shape[-2:], shape))

@@ -42,14 +42,16 @@ def picture(image):
 
 
 def prediction_figure(slices):
-    """Image, probability, borders (truth green, found magenta) and, where it was kept, spread of slices: (name, image,
-    labels or None, probability, segmentation, spread or None), each [y, x], or image [c, y, x]."""
-    columns = 3 if slices[0][-1] is None else 4
+    """Image, probabilities, borders (truth green, found magenta) and, where it was kept, spread of slices: (name,
+    image, labels or None, dict class -> probability, segmentation, spread or None), all [y, x], or image [c, y, x]."""
+    columns = 2 + len(slices[0][3]) + (slices[0][-1] is not None)
     figure, axes = panels(columns * len(slices), columns)
-    for row, (name, image, labels, probability, segmentation, spread) in enumerate(slices):
-        raw, chance, borders, *more = axes[columns * row : columns * (row + 1)]
+    for row, (name, image, labels, probabilities, segmentation, spread) in enumerate(slices):
+        raw, *chances, borders = axes[columns * row : columns * row + 2 + len(probabilities)]
+        more = axes[columns * row + 2 + len(probabilities) : columns * (row + 1)]
         show(raw, picture(image), f"image {name}")
-        show(chance, probability, "probability of object", vmin=0, vmax=1, cmap="viridis")
+        for axis, (kind, probability) in zip(chances, probabilities.items()):
+            show(axis, probability, f"probability of {kind}", vmin=0, vmax=1, cmap="viridis")
         show(borders, overlay(image, labels, segmentation), "borders: truth green, found magenta")
         for axis in more:
             show(axis, spread, "its spread over views (0 to 0.5)", vmin=0, vmax=0.5, cmap="magma")

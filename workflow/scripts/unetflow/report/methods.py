@@ -37,9 +37,10 @@ def data(name, meta, split, folds):
         if meta["normalisation"] == "group"
         else f"of all slices ({meta['mean']:.4g}, {meta['sd']:.4g})"
     )
+    classes = f", by the classes {', '.join(meta['objects'])}" if len(meta["objects"]) > 1 else ""
     return (
         f"The data set {name} has {len(slices)} slices of {size} pixels (voxels of {voxel} {meta['unit'] or 'pixels'}, "
-        f"z, y, x), {annotated} of them annotated. They were split into {count}"
+        f"z, y, x), {annotated} of them annotated{classes}. They were split into {count}"
         f"{METHODS[split['method']].format(guard=split['guard'])}{''.join(used)}. Grey values were normalised by the "
         f"mean and standard deviation {normalised}."
     )

@@ -2,7 +2,6 @@
 
 import yaml
 
-from .. import CLASSES
 from ..normalisation import in_digits
 
 CARD = """# {name}
@@ -55,7 +54,7 @@ def card(name, network, voxel, data, metrics, about):
     recipe = {key: description[key] for key in ("architecture", "training", "seed", "device") if key in description}
     return CARD.format(
         name=name,
-        channels=", ".join(CLASSES[: network.classes]),
+        channels=", ".join(network.channels),
         classes=network.classes,
         in_channels=network.in_channels,
         inputs="one channel" if network.in_channels == 1 else f"{network.in_channels} channels",

@@ -13,9 +13,8 @@ import torch
 from skimage.io import imsave
 from skimage.transform import resize
 
-from .. import CLASSES
 from ..images.colours import coloured
-from ..models.network import centre_crop, probabilities
+from ..models.network import centre_crop
 from ..normalisation import moments, normalise, per_channel
 
 INPUT, OUTPUT = "raw", "probability"  # names of the tensors
@@ -28,7 +27,7 @@ COVER = 400  # pixels per side of each half of the picture in the zoo's listing
 
 
 class Deployable(torch.nn.Module):
-    """Grey values ``float32[n, c, y, x]`` to `models.network.probabilities` ``float32[n, channel, y', x']``.
+    """Grey values ``float32[n, c, y, x]`` to probabilities of all classes ``float32[n, class, y', x']``.
 
     model : a network of `unetflow.models`, whose ``normalisation`` becomes part of the graph where it has one.
     """
@@ -40,7 +39,7 @@ class Deployable(torch.nn.Module):
         self.eval()
 
     def forward(self, raw):
-        return probabilities(self.model((raw - self.mean) / self.sd))
+        return torch.softmax(self.model((raw - self.mean) / self.sd), dim=1)
 
 
 def example(model):
@@ -123,7 +122,7 @@ def write_example(model, image, folder):
         probability = Deployable(model)(torch.from_numpy(normalise(raw, own))).numpy()
     np.save(folder / "test_input.npy", raw)
     np.save(folder / "test_output.npy", probability)
-    write_cover(image, probability[0, 1], folder / "cover.png")
+    write_cover(image, 1 - probability[0, 0], folder / "cover.png")
 
 
 def raw_images(spec, model, voxel, test):
@@ -151,7 +150,7 @@ def probability_maps(spec, model, voxel, test):
     return spec.OutputTensorDescr(
         id=OUTPUT,
         description="class probabilities; without the context that unpadded convolutions take",
-        axes=axes(spec, list(CLASSES[: model.classes]), spec.SpaceOutputAxis, sizes, voxel),
+        axes=axes(spec, list(model.channels), spec.SpaceOutputAxis, sizes, voxel),
         data=spec.IntervalOrRatioDataDescr(range=(0.0, 1.0)),
         test_tensor=test,
     )
@@ -174,7 +173,7 @@ def in_few_digits(scale):
 
 
 def write_cover(image, probability, path):
-    """Write a PNG, twice as wide as high: the middle of the image beside its probability of being inside an object."""
+    """Write a PNG, twice as wide as high: the middle of the image beside the probability of an object."""
     inner = coloured(centre_crop(image, probability.shape)) / 255
     chance = np.repeat(probability[..., None], 3, axis=-1)
     halves = [resize(half, (COVER, COVER, 3), order=1) for half in (inner, chance)]

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
+from .. import BACKGROUND, BORDER, OBJECT
 from ..errors import InputError, first_line
 from ..models import blueprint
 from . import packages
@@ -24,7 +25,7 @@ def save(path, weights, description):
 
 def load(path, device="cpu"):
     """The network of ``path`` in evaluation mode, with ``.normalisation``, the (mean, sd) of grey values or None if
-    each image was normalised by its own, and ``.description``.
+    each image was normalised by its own, ``.channels``, the names of its classes, and ``.description``.
 
     path : a .safetensors file, or a package (`packages`). Raises InputError if the files don't belong together or
     aren't what they should be.
@@ -44,6 +45,7 @@ def load(path, device="cpu"):
             f"both from the same training"
         ) from error
     model.normalisation = described(description["normalisation"])
+    model.channels = (BACKGROUND, *description.get("objects", [OBJECT]), BORDER)[: model.classes]
     model.description = description
     return model.float().to(device, memory_format=torch.channels_last).eval()  # whatever the file's numbers are
 

@@ -20,16 +20,19 @@ def weighted_cross_entropy(logits, target, weight):
 
 
 def cross_entropy_and_dice(logits, target, weight):
-    """`weighted_cross_entropy` plus 1 - the soft Dice coefficient of the objects, which weighs all objects' pixels
-    against those found too much, however few they are (Milletari et al. 2016, squares in the denominator); a scalar.
+    """`weighted_cross_entropy` plus 1 - the soft Dice coefficient, mean of all classes but background, which weighs a
+    class's pixels against those found too much, however few they are (Milletari et al. 2016, squares in the
+    denominator); a scalar.
 
     Arguments as there. The Dice term knows of ``weight`` only whether a pixel is known.
     """
     known = weight > 0
-    found = torch.softmax(logits.float(), dim=1)[:, 1:].sum(dim=1) * known
-    truth = ((target > 0) * known).float()
-    dice = (2 * (found * truth).sum() + 1) / ((found**2).sum() + (truth**2).sum() + 1)
-    return weighted_cross_entropy(logits, target, weight) + 1 - dice
+    found = torch.softmax(logits.float(), dim=1) * known[:, None]
+    coefficients = []
+    for number in range(1, logits.shape[1]):
+        truth, of_class = ((target == number) & known).float(), found[:, number]
+        coefficients.append((2 * (of_class * truth).sum() + 1) / ((of_class**2).sum() + (truth**2).sum() + 1))
+    return weighted_cross_entropy(logits, target, weight) + 1 - torch.stack(coefficients).mean()
 
 
 def balanced_sample(target, weight, count, rng):

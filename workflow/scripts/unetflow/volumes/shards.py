@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from .. import CLASSES
+from .. import SPREAD
 from ..files import to_disk
 from ..images.ngff import create_image, create_plain, open_quickly
 from ..jobs import Journal
@@ -15,7 +15,7 @@ def channels(network, options):
     """Names of what is kept of a prediction by the `prediction` entry ``options``, or None for the class alone."""
     if options["store"] == "argmax":
         return None
-    return CLASSES[: network.classes] + (("spread",) if options["spread"] else ())
+    return network.channels + ((SPREAD,) if options["spread"] else ())
 
 
 class Shards:
@@ -79,6 +79,7 @@ def prediction_shards(folder, source, network, grid, options):
         create_image(path, shape, dtype, source.voxel_size, source.unit, names, grid.block)
     zarr.open_group(path, mode="a").attrs["unetflow"] = {
         "stored": options["store"],
+        "classes": network.channels,
         "model": network.description["weights_sha256"],
         "source": source.name,
         "device": next(network.parameters()).device.type,
