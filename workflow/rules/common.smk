@@ -4,14 +4,15 @@ from types import SimpleNamespace
 import yaml
 
 REPORTED = workflow.source_path("../../resources/paper/reported.csv")
-from unetflow.experiment.config import checked, listed, made_here_or_remote
+from unetflow.experiment.config import checked, made_here_or_remote
 from unetflow.files import fingerprint, known_content
+from unetflow.experiment.classes import objects_of
 from unetflow.experiment.found import check as check_found
 from unetflow.images.identity import identity
 from unetflow.experiment.imports import files_behind, meaning
 from unetflow.experiment.names import model_name, recipe_of, seed_of
-from unetflow.experiment.classes import objects_of
 from unetflow.experiment.recipes import architecture_of, completed_recipe, is_auto, members, trainings_of
+from unetflow.experiment.schema import listed
 from unetflow.experiment.summary import summary
 
 with open(Path(workflow.current_basedir) / "../schemas/config.schema.yaml") as file:

@@ -17,7 +17,7 @@ TIMED = 3  # steps
 def find_recipe(volume, splits, recipe, fold, labels, device, room):
     """Write ``recipe`` (YAML, `auto.SECTIONS`), and tell what it follows from and how long training will take.
 
-    labels : "instances" or "binary". room : bytes that training may take.
+    labels : "instances", "binary" or "classes". room : bytes that training may take.
     """
     volume, names = Volume(volume), read_split(splits, fold)["train"]
     found = auto.statistics([volume.labels(name) for name in names])

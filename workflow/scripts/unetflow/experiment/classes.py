@@ -5,6 +5,7 @@ from itertools import combinations
 from .. import BACKGROUND, BORDER, OBJECT, SPREAD
 from ..errors import InputError
 from ..sharing import packages
+from .schema import listed
 
 
 def objects_of(entry):
@@ -40,10 +41,10 @@ def check_classes(where, entry):
             )
 
 
-def check_recipe(config, name, dataset):
-    """Raise InputError if the recipe ``name`` can't be trained on the classes of a data set, which its name names."""
-    model, objects = config["models"][name], objects_of(config["datasets"][dataset])
-    if len(objects) < 2 or "augmentation" not in model:
+def check_recipe(config, model, dataset):
+    """Raise InputError if a completed recipe can't be trained on the classes of the data set called ``dataset``."""
+    objects = objects_of(config["datasets"][dataset])
+    if len(objects) < 2:
         return
     samples = config["augmentations"][model["augmentation"]]
     try:
@@ -69,7 +70,3 @@ def check_truth(config, volume, name, dataset):
             f"config: volumes/{volume}/truth/classes has {strange[0]!r}, but {name} knows "
             f"{', '.join(objects_of(known))}; give classes the names that they were trained by"
         )
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]

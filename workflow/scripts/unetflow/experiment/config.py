@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..images.axes import channels_of
 from .classes import check_classes, check_recipe, check_truth
 from .recipes import ENTRIES, architecture_of, check_model, check_origin, completed_recipe, is_auto
-from .schema import completed, known
+from .schema import completed, known, listed
 
 # Which entry names which: section, key in its entries, section that must hold the name.
 REFERENCES = (
@@ -123,7 +123,7 @@ def check_run(config, index, run):
     known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
     dataset = config["datasets"][run["dataset"]]
     for model in run["models"]:
-        check_recipe(config, model, run["dataset"])
+        check_recipe(config, completed_recipe(config["models"], model), run["dataset"])
     check_folds(config, index, run, dataset["split"])
     if run["volumes"] and len(run["folds"]) > 1:
         raise InputError(
@@ -215,10 +215,6 @@ def check_channels(where, key, place, channel):
             f"config: {where} has a list of {len(place)} for {key}, which are a channel each, and channel {channel}; "
             f"take one of them out"
         )
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
 
 
 def made_here_or_remote(path):

@@ -79,3 +79,7 @@ def filled(value, schema):
 def known(where, name, entries):
     if name not in entries:
         raise InputError(f"config: {where} is {name!r}, which doesn't exist; {suggestion(name, entries)}")
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]

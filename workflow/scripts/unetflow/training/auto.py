@@ -71,8 +71,8 @@ def meet(labels):
 def derive(found, labels_are, device, room):
     """The recipe, a dict with the keys SECTIONS as the configuration has them under these names.
 
-    found : what `statistics` returns. labels_are : "instances" or "binary". device : "cpu" or "cuda". room : bytes that
-    training may take. Raises InputError if not even the narrowest network fits.
+    found : what `statistics` returns. labels_are : "instances", "binary" or "classes". device : "cpu" or "cuda".
+    room : bytes that training may take. Raises InputError if not even the narrowest network fits.
     """
     diameter = found["diameter"]
     # A context of more than half an image sees little but mirrored pixels.
