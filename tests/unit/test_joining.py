@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 from unetflow.blocks import Grid
-from unetflow.volumes.joining import Components, neighbourhood, straight_cuts
+from unetflow.objects import neighbourhood
+from unetflow.volumes.joining import Components, straight_cuts
 
 
 def same_partition(one, other):

@@ -9,7 +9,7 @@ from unetflow import IGNORE
 from unetflow.blocks import Grid
 from unetflow.metrics import ctc, isbi2012, overlap
 from unetflow.metrics.streaming import Counts
-from unetflow.volumes.joining import neighbourhood
+from unetflow.objects import neighbourhood
 
 
 def scene(seed, density, shape=(3, 20, 22)):

@@ -11,7 +11,8 @@ from scipy.ndimage import label as components
 from skimage.segmentation import watershed
 from test_joining import InMemory, same_partition
 from unetflow.blocks import Grid
-from unetflow.objects import VolumeObjects, opposite, segment
+from unetflow.objects import opposite, segment
+from unetflow.volumes.objects import VolumeObjects
 
 OPTIONS = {
     "threshold": 0.5,

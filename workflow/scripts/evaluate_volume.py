@@ -9,9 +9,10 @@ from unetflow.datasets.classes import class_of_values
 from unetflow.images.sources import open_source
 from unetflow.metrics.overlap import THRESHOLD
 from unetflow.metrics.streaming import Counts
+from unetflow.objects import neighbourhood
 from unetflow.predictions import VolumePrediction, of_class
 from unetflow.report.tables import write_metrics
-from unetflow.volumes.joining import Components, neighbourhood
+from unetflow.volumes.joining import Components
 from unetflow.volumes.parallel import in_parallel
 from unetflow.volumes.shards import scratch_shards
 

@@ -8,9 +8,9 @@ import zarr
 from unetflow import files, jobs
 from unetflow.blocks import Grid
 from unetflow.images import ngff
-from unetflow.objects import VolumeObjects
 from unetflow.predictions import VolumePrediction
 from unetflow.volumes.joining import straight_cuts
+from unetflow.volumes.objects import VolumeObjects
 from unetflow.volumes.parallel import in_parallel
 from unetflow.volumes.pyramid import add_pyramid
 from unetflow.volumes.shards import Shards, scratch_shards

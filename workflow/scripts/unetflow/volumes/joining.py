@@ -7,7 +7,6 @@ one block per worker and a few numbers per object.
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import generate_binary_structure
 from scipy.ndimage import label as components
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -17,23 +16,11 @@ from .parallel import in_parallel
 LONG_CUT = 8  # voxels of an object on a block's face from which on its ending there is no accident
 
 
-def neighbourhood(dimensions, connectivity):
-    """bool[3, 3, 3] for components in slices (``dimensions`` 2) or in space (3).
-
-    connectivity : 1 for shared edges (2-D) or faces (3-D), up to ``dimensions`` for corners too.
-    """
-    if dimensions == 3:
-        return generate_binary_structure(3, connectivity)
-    flat = np.zeros((3, 3, 3), bool)
-    flat[1] = generate_binary_structure(2, min(connectivity, 2))
-    return flat
-
-
 class Components:
     """Components of a mask of a volume.
 
     mask : function of a `blocks.Block`, returns bool[z, y, x]. store : int64[z, y, x] `shards.Shards` to hold labels
-    between the two passes, of the blocks of ``grid``. neighbours : from `neighbourhood`.
+    between the two passes, of the blocks of ``grid``. neighbours : from `objects.neighbourhood`.
     """
 
     def __init__(self, mask, store, grid, neighbours, workers=1):
