@@ -29,7 +29,7 @@ MOMENTS = {
     "train": f"{RESULTS}/tiny/.model.safetensors.*/checkpoint.safetensors",
     "predict_slab": "results/volumes/tiny_volume/tiny/slabs/.*/done.jsonl",
     "predict": f"{RESULTS}/tiny/.prediction.zarr.*/done.jsonl",
-    "segment_volume": "results/volumes/tiny_volume/tiny/.segmentation.zarr.*/objects.jsonl",
+    "segment_volume": "results/volumes/tiny_volume/tiny/.segmentation.zarr.*/objects_object.jsonl",
     "write_report": "results/.report.html.*/config.json",
 }
 

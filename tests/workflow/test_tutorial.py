@@ -133,7 +133,7 @@ def test_objects_of_the_volume_are_cut_as_was_chosen_on_the_labelled_images(foll
         zarr.open_group(stores / f"{name}.zarr", mode="r")["0"] for name in ("prediction", "segmentation")
     )
     for z in range(3):
-        expected = segment(probability[1, z].astype(np.float32), **chosen)
+        expected = segment(probability[1, z].astype(np.float32), **chosen)[0]
         assert expected.max() == len(np.unique(objects[z])) - 1 > 1
         np.testing.assert_array_equal(expected > 0, objects[z] > 0)
 

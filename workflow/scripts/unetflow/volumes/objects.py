@@ -44,7 +44,7 @@ class VolumeObjects:
             classes = classified(mask, prediction.classes, scratch("classes"), grid, workers)
             masks = {name: equal(classes, number) for number, name in enumerate(names, 1)}
         self.parts = [
-            ObjectsOfClass(part, prediction, grid, lambda what, name=name: scratch(f"{what} {name}"), options, workers)
+            ObjectsOfClass(part, prediction, grid, lambda what, name=name: scratch(f"{what}_{name}"), options, workers)
             for name, part in masks.items()
         ]
         numbers = [renumbering(part.sizes, options["min_size"]) for part in self.parts]
