@@ -1,5 +1,6 @@
 """Data sets of several classes of objects, from label images to metrics and measurements."""
 
+import json
 import shutil
 
 import numpy as np
@@ -26,8 +27,11 @@ from test_volumes import OPTIONS, SEGMENTATION, predicted
 from train import Inputs, train
 from unetflow import IGNORE, models
 from unetflow.datasets.stacks import Samples, Volume, read_split
+from unetflow.inference import predict_as
 from unetflow.metrics import ctc, overlap
-from unetflow.predictions import Prediction
+from unetflow.objects import segment
+from unetflow.predictions import Channels, Prediction
+from unetflow.report import figures, methods
 from unetflow.sharing import modelfile
 from weight_map import weight_maps
 
@@ -172,11 +176,32 @@ def test_outlines_that_were_found_are_a_data_set_of_the_same_classes(folder, fou
         np.testing.assert_array_equal(volume.classes(name), np.select(numbers, [1, 2]))
 
 
-def test_objects_of_classes_are_chosen_too(folder, model):
-    how = {"choose": {"metric": "seg", "among": {"threshold": [0.5, 1.0]}}, "fill_holes": True, "min_size": 0}
+def test_objects_of_classes_are_chosen_too(folder, model, tmp_path):
+    how = {"choose": {"metric": "seg", "among": {"threshold": [0.5, 1.0]}}, "fill_holes": True}
     inputs = ChoiceInputs(folder / "volume.zarr", folder / "splits.json", model)
-    choose_segmentation(inputs, folder / "chosen.json", folder / "trials.csv", "0", PREDICTION | {}, how, "cpu")
-    assert '"threshold": 0.5' in (folder / "chosen.json").read_text()
+    choose_segmentation(inputs, tmp_path / "chosen.json", tmp_path / "trials.csv", "0", PREDICTION, how, "cpu")
+    assert json.loads((tmp_path / "chosen.json").read_text()) == {"threshold": 0.5, "fill_holes": True}
+    volume, network, truth, objects = Volume(inputs.volume), modelfile.load(model), [], []
+    for part in ("train", "validation"):
+        for name in read_split(inputs.splits, "0")[part]:
+            found = Channels(predict_as(PREDICTION, network, volume.image(name)), network.channels)
+            truth.append(volume.labels(name))
+            objects.append(segment(found.foreground(), classes=found.classes(), number=2, fill_holes=True)[0])
+    best = pd.read_csv(tmp_path / "trials.csv")["score"].max()
+    assert best == pytest.approx(ctc.seg(truth, objects)) and best > 0.1
+
+
+def test_pictures_and_words_are_of_each_class(folder, found):
+    prediction, objects, _ = found
+    volume, name = Volume(folder / "volume.zarr"), prediction.names[0]
+    seen = prediction.chances(name), objects.labels(name), prediction.spread(name)
+    figure = figures.prediction_figure([(name, volume.image(name), volume.labels(name), *seen)])
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[1:3] == ["probability of nucleus", "probability of cytoplasm"] and len(titles) == 5
+    for axis, kind in zip(figure.axes[1:], CLASSES):
+        np.testing.assert_array_equal(axis.images[0].get_array(), prediction.channel(kind, name))
+    told = methods.data("tissue", volume.meta, DATASET["split"], [0])
+    assert "4 of them annotated, by the classes nucleus, cytoplasm." in told
 
 
 @pytest.mark.parametrize("store", ["float16", "argmax"])
