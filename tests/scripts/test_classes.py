@@ -235,6 +235,10 @@ def test_a_volume_has_the_same_classes_as_its_slices(folder, found, model, tmp_p
     rows = pd.read_csv(tmp_path / "o.csv")
     assert rows["class"].value_counts().to_dict() == dict(zip(CLASSES, counts))
     assert (rows["class"] == np.repeat(list(CLASSES), counts)).all()
+    whole = rows[~rows["at_border"]]["class"].value_counts()
+    for seen, expected in ((rows, [f"{whole[kind]} {kind}" for kind in CLASSES]), (rows[rows["at_border"]], [])):
+        shown = figures.objects_figure(seen).axes[0].get_legend_handles_labels()[1]
+        assert shown == [f"all {len(seen)}", *expected]
 
 
 def test_a_model_without_names_knows_objects_and_their_border(tmp_path):

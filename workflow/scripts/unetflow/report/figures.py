@@ -151,12 +151,14 @@ def objects_figure(objects):
     titles = {"diameter": f"diameter ({unit or 'voxel sizes'})", "mean": "mean grey value"}
     titles |= {name: f"mean of channel {name[5:]}" for name in objects if name.startswith("mean_")}
     titles = {column: title for column, title in titles.items() if column in objects}
+    kinds = dict(list(whole.groupby("class", sort=False))) if "class" in objects else {"off the border": whole}
     figure, panels = plt.subplots(1, len(titles), figsize=(4 * len(titles), 3), layout="constrained")
     for axis, (column, title) in zip(panels, titles.items()):
         if len(objects):
             edges = np.histogram_bin_edges(objects[column].dropna(), 30)
             axis.hist(objects[column], edges, color="0.8", label=f"all {len(objects)}")
-            axis.hist(whole[column], edges, color="tab:blue", label=f"{len(whole)} off the border")
+            labels = [f"{len(rows)} {kind}" for kind, rows in kinds.items()]
+            axis.hist([rows[column] for rows in kinds.values()], edges, stacked=True, label=labels)
             axis.legend(frameon=False)
         axis.set(xlabel=title, ylabel="objects")
     return figure
