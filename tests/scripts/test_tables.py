@@ -198,7 +198,7 @@ def test_an_ensemble_costs_what_its_members_do():
 def test_methods_say_which_folds_are_tested():
     slices = [{"annotated": True, "shape": (4, 5), "part": "train"}]
     meta = {"slices": slices, "voxel_size": [1, 1, 1], "unit": "pixel", "mean": 7.0, "sd": 2.5}
-    meta["normalisation"] = "dataset"
+    meta |= {"normalisation": "dataset", "objects": ["object"]}
     split = {"method": "images", "folds": 3, "guard": 0}
     assert "; tested: folds 0, 2. Grey" in methods.data("d", meta, split, [0, 2])
     assert "images; fold all is everything annotated. Grey" in methods.data("d", meta, split, ["all"])
