@@ -22,7 +22,7 @@ def one(image=None, labels=None, name="a", group="g"):
 def test_binary_masks_become_instances_and_unknown_pixels_stay():
     labels = np.zeros((6, 8), np.uint8)
     labels[1:3, 1:3] = labels[4:, 5:] = 255
-    labels[0] = 7
+    labels[0], labels[2, 1] = 7, 200  # any value but 0
     slices = [one(labels=labels)]
     check_slices(slices, "binary", ignore=7)
     assert slices[0].labels.dtype == np.int32
