@@ -46,7 +46,7 @@ TRUTH = {"labels": "classes", "classes": CLASSES, "ignore": UNKNOWN}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Nuclei within cytoplasm, two such cells side by side and one cut off, prepared with their targets."""
+    """Nuclei within cytoplasm, two such cells side by side and one cut off, and some alone, prepared with targets."""
     folder, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(0)
     for kind in ("images", "labels"):
         (folder / kind).mkdir()
@@ -54,6 +54,8 @@ def folder(tmp_path_factory):
         labels = np.zeros((SIZE, SIZE), np.uint8)
         labels[20 + k : 40, 5:40], labels[20:40, 40:60], labels[70:, 10:30] = 2, 3, 2
         labels[26:34, 12:20], labels[25:35, 44:55], labels[75:, 15:20], labels[50:60, 60:70] = 7, 7, 7, 1
+        for bare in range(k):
+            labels[62:69, 35 + 12 * bare : 42 + 12 * bare] = 7
         grey = 40 * (np.isin(labels, [2, 3])) + 120 * (labels == 7) + rng.integers(0, 60, labels.shape)
         labels[:4] = UNKNOWN
         tifffile.imwrite(folder / f"images/{k}.tif", grey.astype(np.uint8))
@@ -165,6 +167,7 @@ def test_metrics_are_those_of_each_class_and_their_mean(folder, found):
 
 def test_outlines_that_were_found_are_a_data_set_of_the_same_classes(folder, found, tmp_path):
     objects = found[1]
+    assert objects.meta["objects"][0] != objects.meta["objects"][1]
     export_images(str(folder / "s.zarr"), tmp_path / "labels", "outlines")
     shutil.copytree(folder / "images", tmp_path / "images")
     dataset = DATASET | TRUTH | {"format": "folder", "options": {}, "classes": {"cytoplasm": 1, "nucleus": 2}}
