@@ -328,7 +328,7 @@ def test_the_dice_term_is_that_of_known_pixels():
     logits = torch.from_numpy(rng.normal(size=(2, 2, 5, 4)))
     target, weight = rng.integers(0, 2, (2, 5, 4)).astype(np.uint8), rng.random((2, 5, 4))
     weight[0, 0] = 0
-    target[0, 0] = 255  # unknown pixels may hold anything
+    target[0, 0] = 255, 1, 0, 1  # unknown pixels may hold anything
     known = weight > 0
     p, t = torch.softmax(logits, 1)[:, 1].numpy()[known], target[known]
     dice = (2 * (p * t).sum() + 1) / ((p**2).sum() + t.sum() + 1)
