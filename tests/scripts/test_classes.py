@@ -100,6 +100,17 @@ def test_objects_are_the_pieces_of_each_class(folder):
     assert checks["classes"].startswith(f"nucleus {share:.2%}, cytoplasm ") and "suspicious" not in checks
 
 
+def test_one_class_alone_is_told_from_all_else(folder, tmp_path):
+    dataset = DATASET | TRUTH | {"format": "folder", "options": {}, "classes": {"nucleus": 7}}
+    prepare(folder, *made(tmp_path)[:2], tmp_path / "checks.csv", dataset)
+    weight_maps(*made(tmp_path), "0", WEIGHTS | {"border_class": 2})
+    volume, targets = Volume(tmp_path / "volume.zarr"), zarr.open_group(tmp_path / "targets.zarr", mode="r")["target"]
+    name = read_split(tmp_path / "splits.json", "0")["train"][0]
+    assert volume.objects == ("nucleus",) and volume.classes(name) is None
+    np.testing.assert_array_equal(volume.labels(name) > 0, truth_of(folder, name)[0] == 1)
+    np.testing.assert_array_equal(targets[volume.index[name]] > 0, truth_of(folder, name)[0] == 1)
+
+
 def test_a_class_that_is_nowhere_is_told(folder, tmp_path):
     dataset = DATASET | TRUTH | {"format": "folder", "options": {}, "classes": CLASSES | {"glia": 12}}
     prepare(folder, *made(tmp_path)[:2], tmp_path / "checks.csv", dataset)

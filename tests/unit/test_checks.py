@@ -54,6 +54,8 @@ def test_objects_that_fill_the_slices_are_no_mistake_but_a_single_one_is():
     two, single = (str(check_slices([one(labels=labels)], "instances", None)) for labels in (halves, halves > 0))
     assert "objects fill the slices" in two and "objects cover 100.00%" not in two
     assert "objects fill the slices" not in single and "objects cover 100.00%" in single
+    classes = str(check_slices([one(labels=halves)], "classes", None, {"left": 1, "right": 2}))
+    assert "left 50.00%, right 50.00%" in classes and "fill" not in classes and "objects cover 100" not in classes
 
 
 BRIGHT = np.full((6, 8), 255, np.uint8)

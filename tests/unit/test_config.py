@@ -54,6 +54,18 @@ def test_the_configurations_here_are_valid(files):
     assert complete["runs"][0]["seeds"][0] == 0
 
 
+def test_several_classes_suit_recipes_of_all_kinds():
+    config = merged(CONFIG, {"models": {"both": {"ensemble": {"of": "small"}, "prediction": "paper"}}})
+    named = {"labels": "classes", "classes": {"nucleus": 1, "cytoplasm": [2, 3]}}
+    config["datasets"] = config["datasets"] | {"synthetic_em": config["datasets"]["synthetic_em"] | named}
+    config["runs"] = [{"dataset": "synthetic_em", "models": ["small", "auto", "both"], "folds": [0]}]
+    assert checked(config, SCHEMA)["datasets"]["synthetic_em"]["classes"] == named["classes"]
+    bordered = merged(config, {"weights": {"paper": {"border_class": 2}}})
+    bordered["runs"][0]["models"] = ["both"]
+    with pytest.raises(InputError, match="weights/paper doesn't suit datasets/synthetic_em: border_class is 2"):
+        checked(bordered, SCHEMA)
+
+
 def test_configurations_that_the_tutorial_shows_are_valid(tmp_path, monkeypatch):
     (tmp_path / "my_cells/images").mkdir(parents=True)
     (tmp_path / "my_cells/images/a.tif").touch()

@@ -199,3 +199,15 @@ def test_objects_of_several_classes_are_those_of_each(seed, block, seeds, min_si
             if not seeds and not min_size:
                 assert same_partition(of_class, components(alone)[0])
     assert len(np.unique(found[found > 0])) == sum(counts)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 9999), st.tuples(st.integers(1, 3), st.integers(3, 14), st.integers(3, 14)))
+def test_objects_of_several_classes_in_space(seed, block):
+    volume, classes = probability(seed, (4, 12, 14)), np.random.default_rng(seed).integers(1, 4, (2, 3, 2))
+    classes = classes.repeat(2, axis=0).repeat(4, axis=1).repeat(7, axis=2)
+    found, counts = by_blocks(volume, block, classes=classes, dimensions=3)
+    first = np.cumsum([0, *counts])
+    for number, low, high in zip((1, 2, 3), first, first[1:]):
+        of_class = np.where((found > low) & (found <= high), found, 0)
+        assert same_partition(of_class, components((volume > 0.5) & (classes == number))[0])

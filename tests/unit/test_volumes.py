@@ -249,6 +249,19 @@ def test_what_is_stored(model, tmp_path, store):
         np.testing.assert_allclose(found, expected[1], atol=limit[store])
 
 
+def test_the_most_probable_class_alone_tells_the_inside_of_objects_from_their_border(tmp_path):
+    architecture = ARCHITECTURE | {"classes": 3}
+    torch.manual_seed(1)
+    model, (entry, values) = saved(tmp_path / "m.safetensors", architecture), volume(tmp_path, (2, 30, 20))
+    found = VolumePrediction(
+        predicted(tmp_path, entry, model, OPTIONS | {"store": "argmax"}, 1, architecture=architecture)
+    )
+    best = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"]).argmax(axis=0)
+    assert best.max() > best.min()
+    np.testing.assert_array_equal(found.foreground((0, 0, 0), values.shape), best > 0)
+    np.testing.assert_array_equal(found.inside((0, 0, 0), values.shape), best == 1)
+
+
 @pytest.mark.parametrize("store", ["float16", "uint8"])
 def test_objects_are_flooded_from_what_is_off_the_border_where_that_is_a_class(tmp_path, store):
     architecture = ARCHITECTURE | {"classes": 3}

@@ -4,7 +4,7 @@ import pandas as pd
 from unetflow import jobs
 from unetflow.datasets.stacks import Volume
 from unetflow.metrics.calibration import errors_by_spread, reliability
-from unetflow.metrics.registry import METRICS
+from unetflow.metrics.registry import METRICS, by_class
 from unetflow.metrics.slices import truths
 from unetflow.predictions import Prediction
 from unetflow.report.tables import write_metrics
@@ -15,8 +15,8 @@ CALIBRATION = ["dataset", "fold", "model", "seed", "of", "low", "high", "pixels"
 def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     """Write ``table``: one row per metric of ``names`` and test slice with truth, and for all of them together ("all").
 
-    Where there are several classes of objects, each has rows of its own, whose metric is called as in "dice_of_nucleus"
-    and to which all other classes are background, and the metric itself is the mean of these.
+    Where there are several classes of objects, each has rows of its own (`by_class`), to which all others are
+    background.
 
     calibration : path of another table, a row per bin over all slices: of "probability", with the share of objects; of
     "spread", if it was kept, with the share of wrong pixels. ``ids`` are the values of the columns dataset, fold,
@@ -26,15 +26,12 @@ def evaluate(volume, prediction, segmentation, table, calibration, names, ids):
     found = {"probability": Prediction(prediction), "segmentation": Prediction(segmentation)}
     slices = [name for name in found["probability"].names if volume.labels(name) is not None]
     numbers = range(1, len(volume.objects) + 1) if len(volume.objects) > 1 else [None]
-    views = [seen(volume, found, slices, number) for number in numbers]
+    views = {kind: seen(volume, found, slices, number) for kind, number in zip(volume.objects, numbers)}
     rows, progress = [], jobs.Progress(len(names), "metric")
     for number, name in enumerate(names, 1):
         for image, members in [(one, [one]) for one in slices] + [("all", slices)] * bool(slices):
-            values = [measured(METRICS[name], *view, members) for view in views]
-            rows.append({**ids, "image": image, "metric": name, "value": pd.Series(values).mean()})
-            if len(views) > 1:
-                of_classes = ((f"{name}_of_{kind}", value) for kind, value in zip(volume.objects, values))
-                rows += [{**ids, "image": image, "metric": metric, "value": value} for metric, value in of_classes]
+            values = by_class(name, {kind: measured(METRICS[name], *view, members) for kind, view in views.items()})
+            rows += [{**ids, "image": image, "metric": metric, "value": value} for metric, value in values.items()]
         progress(number)
     write_metrics(rows, table)
     labels, chances = map(volume.labels, slices), map(found["probability"].foreground, slices)

@@ -1,13 +1,13 @@
 """Metrics of a volume's prediction and objects, added up block by block."""
 
 import numpy as np
-import pandas as pd
 import zarr
 from unetflow import IGNORE, files, jobs
 from unetflow.blocks import Grid
 from unetflow.datasets.classes import class_of_values
 from unetflow.images.sources import open_source
 from unetflow.metrics.overlap import THRESHOLD
+from unetflow.metrics.registry import by_class
 from unetflow.metrics.streaming import Counts
 from unetflow.objects import neighbourhood
 from unetflow.predictions import VolumePrediction, of_class
@@ -37,9 +37,9 @@ def evaluate_volume(truth, prediction, segmentation, table, ids, workers, key):
             folder.mkdir(exist_ok=True)
             compared = true_labels(truth, name, grid, folder, workers), *found_of(name, probability, segmentation)
             values[name] = counted(compared, grid, folder, truth["dimensions"], workers).metrics()
-        rows = dict(pd.DataFrame(values).mean(axis=1))
-        if len(values) > 1:
-            rows |= {f"{metric}_of_{name}": value for name, of in values.items() for metric, value in of.items()}
+        rows = {}
+        for metric in next(iter(values.values())):
+            rows |= by_class(metric, {name: of[metric] for name, of in values.items()})
         write_metrics([{**ids, "image": "all", "metric": name, "value": value} for name, value in rows.items()], table)
 
 

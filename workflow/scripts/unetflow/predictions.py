@@ -73,7 +73,8 @@ class Prediction(Channels):
     def labels(self, name, number=None):
         """Objects, int32[y, x]; those of the class ``number`` alone, if it is given."""
         (height, width), z = self.shape(name), self.names.index(name)
-        return of_class(self.array[z, :height, :width], self.meta["objects"][z] if number else None, number)
+        labels = self.array[z, :height, :width]
+        return labels if number is None else of_class(labels, self.meta["objects"][z], number)
 
 
 def class_of(objects, counts):
@@ -82,12 +83,10 @@ def class_of(objects, counts):
 
 
 def of_class(labels, counts, number):
-    """``labels`` int[...] with those of the class ``number`` (from 1) alone; all, if that is None.
+    """``labels`` int[...] with those of the class ``number`` (from 1) alone.
 
     counts : the number of objects of each class; those of a class are numbered before those of the next.
     """
-    if number is None:
-        return labels
     first = sum(counts[: number - 1])
     return np.where((labels > first) & (labels <= first + counts[number - 1]), labels, 0)
 

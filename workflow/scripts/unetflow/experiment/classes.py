@@ -8,9 +8,9 @@ from ..sharing import packages
 from .schema import listed
 
 
-def objects_of(entry):
-    """Names of the classes of objects of a `datasets` entry, or of the description of a model, in their order."""
-    return tuple(entry.get("classes") or entry.get("objects") or [OBJECT])
+def objects_of(dataset):
+    """Names of the classes of objects of a `datasets` entry, in their order."""
+    return tuple(dataset.get("classes") or [OBJECT])
 
 
 def classes_of(weights, objects=1):
@@ -63,10 +63,12 @@ def check_truth(config, volume, name, dataset):
 
     dataset : name of the data set that it is trained on, or None if it comes from a file.
     """
-    truth = config["volumes"][volume]["truth"] or {"classes": None}
-    known = config["datasets"][dataset] if dataset else packages.describe(config["models"][name]["file"])
-    if strange := [one for one in truth["classes"] or () if one not in objects_of(known)]:
+    if dataset:
+        known = objects_of(config["datasets"][dataset])
+    else:
+        known = packages.objects_of(packages.describe(config["models"][name]["file"]))
+    if strange := [one for one in config["volumes"][volume]["truth"]["classes"] or () if one not in known]:
         raise InputError(
-            f"config: volumes/{volume}/truth/classes has {strange[0]!r}, but {name} knows "
-            f"{', '.join(objects_of(known))}; give classes the names that they were trained by"
+            f"config: volumes/{volume}/truth/classes has {strange[0]!r}, but {name} knows {', '.join(known)}; give "
+            f"classes the names that they were trained by"
         )

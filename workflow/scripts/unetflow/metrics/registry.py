@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import pandas as pd
+
 from . import calibration, ctc, isbi2012, overlap
 
 
@@ -39,3 +41,13 @@ METRICS = (
     }
     | {name: Metric(function, "segmentation", 1.0, truth) for name, (function, truth) in ctc.MEASURES.items()}
 )
+
+
+def by_class(name, values):
+    """dict metric -> value of the metric ``name``: of several classes their mean, and each by a name as in
+    "dice_of_nucleus"; of one its value.
+
+    values : dict class -> value. The mean leaves out classes whose value is NaN.
+    """
+    each = {f"{name}_of_{kind}": value for kind, value in values.items()} if len(values) > 1 else {}
+    return {name: pd.Series(values).mean()} | each

@@ -46,15 +46,14 @@ def prediction_figure(slices):
     image, labels or None, dict class -> probability, segmentation, spread or None), all [y, x], or image [c, y, x]."""
     columns = 2 + len(slices[0][3]) + (slices[0][-1] is not None)
     figure, axes = panels(columns * len(slices), columns)
-    for row, (name, image, labels, probabilities, segmentation, spread) in enumerate(slices):
-        raw, *chances, borders = axes[columns * row : columns * row + 2 + len(probabilities)]
-        more = axes[columns * row + 2 + len(probabilities) : columns * (row + 1)]
-        show(raw, picture(image), f"image {name}")
-        for axis, (kind, probability) in zip(chances, probabilities.items()):
-            show(axis, probability, f"probability of {kind}", vmin=0, vmax=1, cmap="viridis")
-        show(borders, overlay(image, labels, segmentation), "borders: truth green, found magenta")
-        for axis in more:
-            show(axis, spread, "its spread over views (0 to 0.5)", vmin=0, vmax=0.5, cmap="magma")
+    free = iter(axes)
+    for name, image, labels, probabilities, segmentation, spread in slices:
+        show(next(free), picture(image), f"image {name}")
+        for kind, probability in probabilities.items():
+            show(next(free), probability, f"probability of {kind}", vmin=0, vmax=1, cmap="viridis")
+        show(next(free), overlay(image, labels, segmentation), "borders: truth green, found magenta")
+        if spread is not None:
+            show(next(free), spread, "its spread over views (0 to 0.5)", vmin=0, vmax=0.5, cmap="magma")
     return figure
 
 

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from .. import BACKGROUND, BORDER, OBJECT
+from .. import BACKGROUND, BORDER
 from ..errors import InputError, first_line
 from ..models import blueprint
 from . import packages
@@ -45,7 +45,7 @@ def load(path, device="cpu"):
             f"both from the same training"
         ) from error
     model.normalisation = described(description["normalisation"])
-    model.channels = (BACKGROUND, *description.get("objects", [OBJECT]), BORDER)[: model.classes]
+    model.channels = (BACKGROUND, *packages.objects_of(description), BORDER)[: model.classes]
     model.description = description
     return model.float().to(device, memory_format=torch.channels_last).eval()  # whatever the file's numbers are
 

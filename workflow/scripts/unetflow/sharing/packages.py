@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from .. import OBJECT
 from ..errors import InputError
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"  # names within a package
@@ -25,6 +26,11 @@ def describe(path):
     if not isinstance(description, dict) or not {"architecture", "normalisation", "weights_sha256"} <= set(description):
         raise InputError(f"{source} does not describe a network; take the one made with the weights")
     return description
+
+
+def objects_of(description):
+    """Names of the classes of objects that a described network knows, in their order."""
+    return tuple(description.get("objects", [OBJECT]))
 
 
 def weights(path):
