@@ -251,13 +251,13 @@ def test_what_is_stored(model, tmp_path, store):
 
 def test_the_most_probable_class_alone_tells_the_inside_of_objects_from_their_border(tmp_path):
     architecture = ARCHITECTURE | {"classes": 3}
-    torch.manual_seed(1)
+    torch.manual_seed(10)
     model, (entry, values) = saved(tmp_path / "m.safetensors", architecture), volume(tmp_path, (2, 30, 20))
     found = VolumePrediction(
         predicted(tmp_path, entry, model, OPTIONS | {"store": "argmax"}, 1, architecture=architecture)
     )
     best = inference.predict(modelfile.load(model), values, tta=OPTIONS["symmetries"]).argmax(axis=0)
-    assert best.max() > best.min()
+    assert set(np.unique(best)) == {0, 1, 2}
     np.testing.assert_array_equal(found.foreground((0, 0, 0), values.shape), best > 0)
     np.testing.assert_array_equal(found.inside((0, 0, 0), values.shape), best == 1)
 
