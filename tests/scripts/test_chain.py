@@ -52,6 +52,7 @@ AUGMENTATION = {
     "brightness": 0.1,
     "noise": 0.1,
     "contacts": 0,
+    "neighbours": 0,
     "border": "mirror",
     "elastic": {"form": "gaussian", "alpha": 20.0, "sigma": 4.0},
 }

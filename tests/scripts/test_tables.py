@@ -221,9 +221,12 @@ def test_methods_say_how_objects_were_cut():
 
 
 def test_methods_say_how_objects_that_touch_come_apart():
-    options = {"samples": 8, "input": 100, "rotation": 180, "mirror": False, "contacts": 0, "elastic": {"form": "none"}}
+    options = {"samples": 8, "input": 100, "rotation": 180, "mirror": False, "contacts": 0, "neighbours": 0}
+    options["elastic"] = {"form": "none"}
     options |= dict.fromkeys(("scale", "contrast", "brightness", "noise"), 0)
     weights = {"form": "classes", "gap": 3, "border_class": 0}
     assert "parted by 3 pixels. Pixels were weighed so that all classes" in methods.samples(options, weights)
     said = methods.samples(options, weights | {"gap": 0, "border_class": 2})
     assert "The outermost 2 pixels of objects were a class" in said and "parted" not in said
+    for count, words in ((0, "pixels were drawn"), (1, "with 1 slice above"), (2, "with 2 slices above and below as")):
+        assert words in methods.samples(options | {"neighbours": count}, weights)

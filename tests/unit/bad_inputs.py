@@ -235,6 +235,28 @@ def _(folder):
     return checking(with_classes("datasets/synthetic_em", classes, **{"augmentations/quick/contacts": 3}))
 
 
+def with_neighbours(number, **others):
+    config = changed("augmentations/quick/neighbours", number)
+    for place, value in others.items():
+        config = changed(place, value, config)
+    return checking(config)
+
+
+@case("Configuration", "neighbours of slices, but no stack")
+def _(folder):
+    return with_neighbours(1, **{"runs/0/dataset": "phc_u373"})
+
+
+@case("Configuration", "neighbours that are test slices")
+def _(folder):
+    return with_neighbours(2)
+
+
+@case("Configuration", "neighbours of shuffled slices")
+def _(folder):
+    return with_neighbours(1, **{"datasets/synthetic_em/split/method": "images"})
+
+
 @case("Configuration", "truth with a class that the model doesn't know")
 def _(folder):
     return checking(with_classes("volumes/synthetic_volume/truth", {"nucleus": 1}))

@@ -146,6 +146,9 @@ def test_a_key_that_is_edited_wrongly_is_named(tmp_path):
     path, _ = written(tmp_path, training={"step": 5})
     with pytest.raises(InputError, match=r"auto.yaml: training/auto has an unknown key 'step'; did you mean"):
         found.check(path, SCHEMA)
+    path, _ = written(tmp_path, augmentation={"neighbours": 1})
+    with pytest.raises(InputError, match=r"auto.yaml: augmentation/neighbours .* {auto: {neighbours: 1}}"):
+        found.check(path, SCHEMA)
     path, _ = written(tmp_path, network={"widht": 5})
     with pytest.raises(InputError, match=r"auto.yaml: network is 'widht', which doesn't exist; did you mean 'width'"):
         found.check(path, SCHEMA)

@@ -16,7 +16,7 @@ from unetflow.datasets.splits import METHODS
 from unetflow.engines import ENGINES, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.experiment.config import READER_OPTIONS, checked, gpu_of_jobs, presets
-from unetflow.experiment.recipes import NETWORK_OPTIONS
+from unetflow.experiment.recipes import ENTRIES, NETWORK_OPTIONS, architecture_of, completed_recipe
 from unetflow.inference import ENCODINGS
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
@@ -64,6 +64,16 @@ def test_several_classes_suit_recipes_of_all_kinds():
     bordered["runs"][0]["models"] = ["both"]
     with pytest.raises(InputError, match="weights/paper doesn't suit datasets/synthetic_em: border_class is 2"):
         checked(bordered, SCHEMA)
+
+
+def test_automatic_recipes_can_see_neighbours():
+    said = merged(CONFIG, {"augmentations": {"auto": {"neighbours": 1}}})
+    config = checked(said, SCHEMA)
+    assert config["augmentations"]["auto"]["samples"] == ENTRIES["augmentations"]["samples"]
+    architecture = architecture_of(config, completed_recipe(config["models"], "auto"), "synthetic_em")
+    assert architecture == {"name": "unet", "in_channels": 3, "neighbours": 1, "classes": 2}
+    with pytest.raises(InputError, match="augmentations/auto"):
+        checked(merged(CONFIG, {"augmentations": {"auto": 3}}), SCHEMA)
 
 
 def test_configurations_that_the_tutorial_shows_are_valid(tmp_path, monkeypatch):

@@ -15,9 +15,10 @@ from conftest import ROOT
 from export_model import Inputs, export_model
 from train import starting_network
 from unetflow import models
-from unetflow.datasets.stacks import Slice, write_volume
+from unetflow.datasets.stacks import Slice, Volume, write_volume
 from unetflow.inference import predict
 from unetflow.sharing import exchange, modelfile, packages
+from unetflow.tiles import read_window
 
 NETWORKS = {
     "unet": {"width": 3, "depth": 2, "norm": "batch"},
@@ -47,6 +48,8 @@ def network(name="unet", **shape):
 def truth(model, raw):
     """Probabilities by the network itself."""
     mean, sd = (torch.tensor(values).reshape(-1, 1, 1) for values in model.normalisation or (0, 1))
+    if mean.numel() > 1:
+        mean, sd = (values.repeat(2 * model.neighbours + 1, 1, 1) for values in (mean, sd))
     with torch.no_grad():
         return torch.softmax(model((raw - mean) / sd), dim=1).numpy()
 
@@ -77,15 +80,17 @@ def test_exported_programs_and_torchscript_give_the_same(name, tmp_path):
             np.testing.assert_allclose(one(raw).detach().numpy(), truth(model, raw), atol=1e-6)
 
 
-KINDS = [(1, 3, ONE), (1, 2, None), (2, 2, TWO), (2, 2, None)]  # channels, classes, normalisation
+# Channels of a slice, neighbours, classes, normalisation.
+KINDS = [(1, 0, 3, ONE), (1, 1, 2, None), (2, 1, 2, TWO), (2, 0, 2, None)]
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def exported(tmp_path_factory, request):
     """Folder of a model and of what `export_model` makes of it: with and without a border class, for images normalised
-    by fixed moments and each by its own, of one channel and of two."""
-    channels, classes, normalisation = request.param
-    folder, sees = tmp_path_factory.mktemp("exported"), {"in_channels": channels, "classes": classes}
+    by fixed moments and each by its own, of one channel and of two, alone and between other slices."""
+    channels, neighbours, classes, normalisation = request.param
+    folder = tmp_path_factory.mktemp("exported")
+    sees = {"in_channels": channels * (2 * neighbours + 1), "neighbours": neighbours, "classes": classes}
     model, rng = network(**sees), np.random.default_rng(0)
     described = {"architecture": {"name": "unet", **sees, **NETWORKS["unet"]}, "seed": 3}
     described |= {"normalisation": modelfile.description_of(normalisation)}
@@ -152,14 +157,28 @@ def test_the_card_says_what_the_model_is(exported):
         "1 annotated",
     ):
         assert said in card
-    sees = modelfile.load(exported / "model.safetensors").in_channels
+    network = modelfile.load(exported / "model.safetensors")
+    sees, beside = network.in_channels, network.neighbours
     assert f"`float32[1, {sees}, y, x]`" in card and ("2 channels of grey values" in card) == (sees == 2)
+    assert ("of each of 3 slices, of which the middle one is predicted, of grey values" in card) == (beside == 1)
     assert "Valid sizes: 44 pixels and every 4 more" in card and "seed: 3" in card
-    channels = modelfile.load(exported / "model.safetensors").channels
+    channels = network.channels
     assert f"of {', '.join(channels)}, `float32[1, {len(channels)}, " in card
     with zipfile.ZipFile(exported / "export/model.zip") as package:
-        (output,) = yaml.safe_load(package.read("rdf.yaml"))["outputs"]
-    assert next(axis["channel_names"] for axis in output["axes"] if axis["type"] == "channel") == list(channels)
+        described = yaml.safe_load(package.read("rdf.yaml"))
+    for side, names in (("outputs", list(channels)), ("inputs", exchange.channel_names(network))):
+        ((axis,),) = ([axis for axis in one["axes"] if axis["type"] == "channel"] for one in described[side])
+        assert axis["channel_names"] == names
+
+
+@pytest.mark.parametrize("exported", KINDS[2:3], indirect=True)
+def test_a_package_is_tested_with_a_slice_between_others(exported):
+    volume = Volume(exported / "volume.zarr")
+    with zipfile.ZipFile(exported / "export/model.zip") as package:
+        raw = np.load(io.BytesIO(package.read("test_input.npy")))[0]
+    start = [(n - m) // 2 for n, m in zip((90, 70), raw.shape[1:])]
+    for one, name in zip(np.split(raw, 3), ("sa", "sb", "sa")):
+        np.testing.assert_array_equal(one, read_window(volume.image(name), start, raw.shape[1:]))
 
 
 def test_packages_say_how_images_are_normalised(exported):

@@ -44,6 +44,7 @@ rule plot_chunks:
         "../../envs/cpu.yaml"
     params:
         code=code("plot_chunks.py"),
+        neighbours=lambda w: config["augmentations"][w.augmentation]["neighbours"],
     script:
         "../scripts/plot_chunks.py"
 

@@ -7,7 +7,7 @@ import zarr
 from unetflow import augment, jobs
 from unetflow.datasets.stacks import Volume, read_split, write_chunk
 from unetflow.experiment.found import followed
-from unetflow.normalisation import normalise
+from unetflow.normalisation import normalise, repeated
 from unetflow.training.contacts import add_contacts
 from unetflow.weights import training_target
 
@@ -24,7 +24,7 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
     slices = {number: names[rng.integers(len(names))] for number, rng in rngs.items()}
     made = {}
     for name in set(slices.values()):  # each is read once
-        parts = training_slice(volume, targets, name)
+        parts = training_slice(volume, targets, name, options["neighbours"])
         for number in (number for number, of in slices.items() if of == name):
             apart = np.random.default_rng(seed_of(seed, f"{number}/contacts"))  # all else is drawn as without
             drawn, sample = make_sample(parts, options, targets.attrs["options"], rngs[number], apart)
@@ -33,10 +33,12 @@ def augment_chunk(volume, splits, targets, chunk, fold, numbers, seed, options):
         write_chunk(path, *zip(*(made[number] for number in numbers)))
 
 
-def training_slice(volume, targets, name):
-    """Normalised image float32[y, x], or [c, y, x] of several channels, target, weight and labels of a slice."""
+def training_slice(volume, targets, name, neighbours):
+    """Normalised image float32[y, x], or [c, y, x] of several channels or with ``neighbours``, target, weight and
+    labels of a slice."""
     height, width = volume.shape(name)
-    image = normalise(volume.image(name), volume.normalisation or volume.moments(name))
+    image, moments = volume.image(name, neighbours), volume.normalisation or volume.moments(name)
+    image = normalise(image, repeated(moments, len(image)))
     target, weight = (targets[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
     return image, target, weight, volume.labels(name)
 

@@ -16,7 +16,7 @@ def check_tiling(volume, splits, model, table, ids, fold, device):
     """Write ``table``: the largest difference in probability between whole-image prediction and tiles of any size."""
     volume, network = Volume(volume), modelfile.load(model, device)
     name = read_split(splits, fold)["test"][0]
-    image = volume.image(name)[..., :WHOLE, :WHOLE]
+    image = volume.image(name, network.neighbours)[..., :WHOLE, :WHOLE]
     whole = predict(network, image, tile=(WHOLE, WHOLE))
     rows = []
     for parts in PARTS:

@@ -48,7 +48,8 @@ def choose_segmentation(inputs, chosen, trials, fold, prediction, options, devic
     names = slices_to_look_at(split, volume.meta["slices"])
     metric = options["choose"]["metric"]
     better = 1 if METRICS[metric].best else -1
-    arrays = (predict_as(prediction, network, volume.image(name), volume.moments(name)) for name in names)
+    seen = ((volume.image(name, network.neighbours), volume.moments(name)) for name in names)
+    arrays = (predict_as(prediction, network, *one) for one in seen)
     channels = (Channels(found, network.channels) for found in arrays)
     predicted = [(one.foreground(), {"inside": one.inside(), "classes": one.classes()}) for one in channels]
     truth = truths(volume, names)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from unetflow import files, jobs
 from unetflow.errors import InputError
+from unetflow.experiment.recipes import SHAPE
 from unetflow.models.ensemble import Ensemble
 from unetflow.sharing import modelfile
 
@@ -22,7 +23,7 @@ def ensemble(members, model, fold):
                 f"{path} is not the same network as {members[0]}, so their mean can't be taken; make the section "
                 f"network of the two folds' auto.yaml the same"
             )
-    architecture = {key: first["architecture"][key] for key in ("in_channels", "classes")}
+    architecture = {key: value for key, value in first["architecture"].items() if key in SHAPE}
     described = first | {
         "architecture": architecture | {"name": "ensemble", "members": len(networks), "of": first["architecture"]},
         "fold": fold,

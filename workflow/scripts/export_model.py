@@ -97,7 +97,7 @@ def measured(metrics):
 
 def typical(network, volume, split):
     """The middle of a slice that it was not trained on, or of its first: number[..., y, x], of a valid shape."""
-    image = volume.image([*split["test"], *split["train"]][0])
+    image = volume.image([*split["test"], *split["train"]][0], network.neighbours)
     shape = network.valid_shape([min(n, SHOWN) + 2 * network.context for n in image.shape[-2:]])
     return read_window(image, [(n - m) // 2 for n, m in zip(image.shape[-2:], shape)], shape)
 

@@ -31,7 +31,7 @@ def predict_slices(volume, splits, model, prediction, fold, options, device, key
         for z, name in enumerate(names):
             height, width = volume.shape(name)
             if not journal.holds(name, array[:, z, :height, :width].tobytes()):
-                probability = predict_as(options, network, volume.image(name), volume.moments(name))
+                probability = predict_as(options, network, volume.image(name, network.neighbours), volume.moments(name))
                 array[:, z, :height, :width] = probability
                 journal.note(name, probability.tobytes())
             progress(z + 1)

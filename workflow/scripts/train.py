@@ -91,7 +91,7 @@ def validate(network, volume, targets, names):
     for name in names:
         height, width = volume.shape(name)
         target, weight = (group[kind][volume.index[name], :height, :width] for kind in ("target", "weight"))
-        probability = predict(network, volume.image(name), moments=volume.moments(name))
+        probability = predict(network, volume.image(name, network.neighbours), moments=volume.moments(name))
         logits = torch.from_numpy(probability).clamp(min=1e-12).log()[None]
         loss = LOSSES["weighted_cross_entropy"](logits, *(torch.from_numpy(a)[None] for a in (target, weight)))
         rows.append((float(loss), iou(volume.labels(name), probability[1:].sum(axis=0))))

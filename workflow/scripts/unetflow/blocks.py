@@ -95,9 +95,12 @@ def widened(start, stop, margins, shape):
 
 
 def read_mirrored(source, start, stop):
-    """Window [z, y, x] of a `sources.Source`, or [z, c, y, x] of several channels, mirrored where it leaves its slices,
-    which are of one size."""
-    rows, columns = (mirror_index(a, b - a, n) for a, b, n in zip(start[1:], stop[1:], source.size(start[0])))
-    low = (start[0], rows.min(), columns.min())
-    high = (stop[0], rows.max() + 1, columns.max() + 1)
-    return at_places(source.read(low, high), rows - low[1], columns - low[2])
+    """Window [z, y, x] of a `sources.Source`, or [z, c, y, x] of several channels, mirrored where it leaves the volume,
+    or its slices, which are of one size."""
+    size = source.shape[0], *source.size(max(start[0], 0))
+    slices, rows, columns = places = [mirror_index(a, b - a, n) for a, b, n in zip(start, stop, size)]
+    low, high = [one.min() for one in places], [one.max() + 1 for one in places]
+    window = source.read(low, high)
+    if not np.array_equal(slices, range(low[0], high[0])):
+        window = window[slices - low[0]]
+    return at_places(window, rows - low[1], columns - low[2])

@@ -14,7 +14,7 @@ from .engines import ENGINES, choose
 from .gpu import Mosaic, to_device
 from .models.ensemble import Ensemble
 from .normalisation import moments as moments_of
-from .normalisation import per_channel
+from .normalisation import per_channel, repeated
 from .tiles import fitting_tile, read_window, tiles
 
 DEFAULT_TILE = (768, 768)  # at most
@@ -54,8 +54,8 @@ class Predictor:
         self.normalise_by(self.normalisation or moments)
 
     def normalise_by(self, moments):
-        self.moments = moments
-        self.mean, self.sd = (torch.as_tensor(per_channel(values)).to(self.device) for values in moments)
+        self.moments = repeated(moments, self.model.in_channels)
+        self.mean, self.sd = (torch.as_tensor(per_channel(values)).to(self.device) for values in self.moments)
 
     @property
     def channels(self):
@@ -188,10 +188,13 @@ def read_with_halo(source, block, tile, predictor):
 
 
 def read_around(source, start, shape, tile, model):
-    """Window [z, ..., y, x] of slices of one size: ``shape`` voxels from ``start`` with all that tiles read around."""
-    low = (start[0], *(a - model.context for a in start[1:]))
-    sizes = (shape[0], *input_shape(shape[1:], tile, model))
-    return read_mirrored(source, low, tuple(a + n for a, n in zip(low, sizes)))
+    """Windows [..., y, x] of slices of one size: ``shape`` voxels from ``start`` with all that tiles read around, and
+    as channels the neighbours of each slice."""
+    beside = model.neighbours
+    low = (start[0] - beside, *(a - model.context for a in start[1:]))
+    sizes = (shape[0] + 2 * beside, *input_shape(shape[1:], tile, model))
+    window = read_mirrored(source, low, tuple(a + n for a, n in zip(low, sizes)))
+    return [window[z : z + 2 * beside + 1].reshape(-1, *sizes[1:]) for z in range(shape[0])]
 
 
 def predict_block(slices, block, tile, encode):

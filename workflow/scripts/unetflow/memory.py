@@ -124,7 +124,8 @@ def buffer_bytes(source, network, block, options):
 
     options : the `prediction` entry.
     """
-    voxels = block[0] * prod(size + 2 * network.context + network.stride for size in block[1:])
+    slices = block[0] + 2 * network.neighbours
+    voxels = slices * prod(size + 2 * network.context + network.stride for size in block[1:])
     window = voxels * len(source.channel_range) * source.dtype.itemsize
     writers = WRITERS[next(network.parameters()).device.type]
     results = (1 + 3 * writers) * prod(block) * stored_bytes(network, options)

@@ -45,6 +45,11 @@ def normalise(image, moments):
     return (image.astype(np.float32) - mean) / sd
 
 
+def repeated(moments, channels):
+    """``moments`` for images [..., c, y, x] of as many ``channels``, which are those of several slices."""
+    return tuple(value if np.ndim(value) == 0 else np.resize(value, channels).tolist() for value in moments)
+
+
 def per_channel(values):
     """A number, or float32[c, 1, 1] of a list of them, as images [..., c, y, x] are computed with."""
     return np.float32(values) if np.ndim(values) == 0 else np.array(values, np.float32)[:, None, None]

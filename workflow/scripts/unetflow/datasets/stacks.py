@@ -9,8 +9,10 @@ import numpy as np
 import zarr
 
 from .. import IGNORE, OBJECT
+from ..errors import InputError
 from ..images import ngff
 from ..normalisation import moments, unlike
+from ..tiles import mirror_index
 
 
 @dataclass
@@ -91,9 +93,19 @@ class Volume:
         """(y, x) of one slice."""
         return tuple(self.meta["slices"][self.index[name]]["shape"])
 
-    def image(self, name):
-        """number[y, x], or [c, y, x] of several channels."""
-        return self._slice("0", name)
+    def image(self, name, neighbours=0):
+        """number[y, x], or [c, y, x] of several channels; with as many ``neighbours`` on either side, all of
+        them as channels: slices of its group, which is mirrored at its ends. Raises InputError for a group of one."""
+        if not neighbours:
+            return self._slice("0", name)
+        group = self.meta["slices"][self.index[name]]["group"]
+        names = [one["name"] for one in self.meta["slices"] if one["group"] == group]
+        if len(names) == 1:
+            raise InputError(
+                f"{name} is an image of its own, without slices above and below; take `neighbours` out of the samples"
+            )
+        places = mirror_index(names.index(name) - neighbours, 2 * neighbours + 1, len(names))
+        return np.stack([self._slice("0", names[place]) for place in places]).reshape(-1, *self.shape(name))
 
     def labels(self, name):
         """int32[y, x], or None if the slice is not annotated."""
@@ -114,6 +126,14 @@ class Volume:
     def _slice(self, array, name):
         height, width = self.shape(name)
         return self.group[array][..., self.index[name], :height, :width]
+
+
+def own(image, neighbours):
+    """The slice itself, [y, x] or [c, y, x], of an image that has its ``neighbours`` on either side as channels."""
+    if not neighbours:
+        return image
+    slices = np.split(image, 2 * neighbours + 1)
+    return slices[neighbours].squeeze(axis=0) if len(slices[0]) == 1 else slices[neighbours]
 
 
 def write_volume(path, slices, voxel_size, unit, normalisation="auto", objects=(OBJECT,)):

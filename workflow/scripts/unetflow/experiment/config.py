@@ -8,7 +8,15 @@ import yaml
 from ..errors import InputError
 from ..images.axes import channels_of
 from .classes import check_classes, check_recipe, check_truth
-from .recipes import ENTRIES, architecture_of, check_model, check_origin, completed_recipe, is_auto
+from .recipes import (
+    ENTRIES,
+    architecture_of,
+    check_model,
+    check_neighbours,
+    check_origin,
+    completed_recipe,
+    is_auto,
+)
 from .schema import completed, known, listed
 
 # Which entry names which: section, key in its entries, section that must hold the name.
@@ -51,10 +59,14 @@ def checked(config, schema):
 
 
 def with_auto(config):
-    """``config`` with the entries that `training: auto` names, of which a job finds what follows from the data."""
-    given = {name: config.get(name, {}) for name in ENTRIES}
-    added = {name: {"auto": ENTRIES[name]} | entries for name, entries in given.items() if isinstance(entries, dict)}
-    return {**config, **added}
+    """``config`` with the entries that `training: auto` names, of which a job finds what follows from the data, under
+    what it says of them itself."""
+    for name, default in ENTRIES.items():
+        entries = config.get(name, {})
+        said = entries.get("auto", {}) if isinstance(entries, dict) else None
+        if isinstance(said, dict):  # all else the schema refuses
+            config = config | {name: entries | {"auto": default | said}}
+    return config
 
 
 def check_references(config):
@@ -123,7 +135,9 @@ def check_run(config, index, run):
     known(f"runs/{index}/dataset", run["dataset"], config["datasets"])
     dataset = config["datasets"][run["dataset"]]
     for model in run["models"]:
-        check_recipe(config, completed_recipe(config["models"], model), run["dataset"])
+        recipe = completed_recipe(config["models"], model)
+        check_recipe(config, recipe, run["dataset"])
+        check_neighbours(config, recipe, run["dataset"])
     check_folds(config, index, run, dataset["split"])
     if run["volumes"] and len(run["folds"]) > 1:
         raise InputError(
@@ -183,7 +197,8 @@ def check_volume(config, volume, model, dataset):
         check_truth(config, volume, model, dataset)
     check_channels(f"volumes/{volume}", "path", entry["path"], entry["channel"])
     architecture = architecture_of(config, completed_recipe(config["models"], model), dataset)
-    expected, given = architecture.get("in_channels", 1), len(channels_of(entry["path"], entry["channel"]))
+    expected = architecture.get("in_channels", 1) // (2 * architecture.get("neighbours", 0) + 1)
+    given = len(channels_of(entry["path"], entry["channel"]))
     if given != expected:
         raise InputError(
             f"config: the number of channels that {model} sees is {expected}, but {given} of volumes/{volume} would be "

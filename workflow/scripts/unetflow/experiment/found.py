@@ -48,6 +48,11 @@ def read(path):
 def check(path, schema):
     """Raise InputError if the recipe in ``path`` has what the ``schema`` of the configuration forbids."""
     recipe = read(path)
+    if "neighbours" in recipe["augmentation"]:
+        raise InputError(
+            f"{path}: augmentation/neighbours doesn't follow from data; take it out, and say it in the "
+            f"configuration, as augmentations: {{auto: {{neighbours: 1}}}}"
+        )
     try:
         for option in recipe["network"]:
             known("network", option, NETWORK_OPTIONS[AUTO["network"]])

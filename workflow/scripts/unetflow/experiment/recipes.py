@@ -11,6 +11,7 @@ from .names import model_name, recipe_of
 from .schema import known
 
 DEPTHS = (2, 3, 4, 5)  # of networks that `auto` chooses among
+SHAPE = "name", "in_channels", "neighbours", "classes"  # keys of an architecture that are no option of the network
 TRAINED = {"network": None, "augmentation": "augmentations", "training": "training"}  # keys of recipes, not of files
 # Kept here, so that reading the configuration need not import torch; a test compares them with the classes.
 FCN_OPTIONS = ("width", "hidden", "norm", "dropout")
@@ -111,11 +112,14 @@ def architecture_of(config, model, dataset=None):
     dataset : name of the data set that it is trained on, where the number of channels matters."""
     if model["file"] is not None:
         return packages.describe(model["file"])["architecture"]
-    weights = config["weights"][config["augmentations"][model["augmentation"]]["weights"]]
+    samples = config["augmentations"][model["augmentation"]]
+    weights = config["weights"][samples["weights"]]
     entry = config["datasets"][dataset] if dataset else {}
     options = entry.get("options", {})
-    seen = len(channels_of(options.get("images"), options.get("channel")))
-    shape = {"in_channels": seen, "classes": classes_of(weights, len(objects_of(entry)))}
+    channels = len(channels_of(options.get("images"), options.get("channel")))
+    shape = {"in_channels": channels, "classes": classes_of(weights, len(objects_of(entry)))}
+    if beside := samples["neighbours"]:
+        shape |= {"in_channels": channels * (2 * beside + 1), "neighbours": beside}
     network = {"name": model["network"], **shape, **model["options"]}
     if model["ensemble"]:
         return {"name": "ensemble", **shape} | {
@@ -125,13 +129,36 @@ def architecture_of(config, model, dataset=None):
     return network
 
 
+def check_neighbours(config, model, dataset):
+    """Raise InputError if a completed recipe sees neighbours that the data set called ``dataset`` doesn't have, or that
+    are test slices."""
+    beside, entry = config["augmentations"][model["augmentation"]]["neighbours"], config["datasets"][dataset]
+    key = f"augmentations/{model['augmentation']}/neighbours"
+    if beside and entry["format"] == "ctc":
+        raise InputError(
+            f"config: {key} is {beside}, but of datasets/{dataset} only the annotated frames are read, which have "
+            f"no neighbours; set it to 0"
+        )
+    split = entry["split"]
+    if beside and split["method"] == "images":
+        raise InputError(
+            f"config: {key} is {beside}, but datasets/{dataset}/split shuffles slices, so that those beside would be "
+            f"test slices; set it to 0, or use slabs or groups"
+        )
+    if beside > split["guard"] and split["method"] == "slabs":
+        raise InputError(
+            f"config: {key} is {beside}, but datasets/{dataset}/split/guard {split['guard']}, so that networks would "
+            f"be trained on test slices; make guard as large"
+        )
+
+
 def check_model(config, name):
     """Raise InputError if a model's network can't be built, trained on its samples or applied with its tile."""
     model = completed_recipe(config["models"], name)
     architecture = architecture_of(config, model)
     architecture = architecture.get("of", architecture)
     known(f"models/{name}/network", architecture["name"], NETWORK_OPTIONS)
-    options = {key: value for key, value in architecture.items() if key not in ("name", "in_channels", "classes")}
+    options = {key: value for key, value in architecture.items() if key not in SHAPE}
     for option in options:
         known(f"models/{name}/options", option, NETWORK_OPTIONS[architecture["name"]])
     if "window" in options:

@@ -18,8 +18,10 @@ MODELS = {
 }
 
 
-def build(name, in_channels=1, classes=2, **options):
+def build(name, in_channels=1, classes=2, neighbours=0, **options):
     """The network called ``name`` with fresh weights; ``options`` are those of its class.
+
+    ``in_channels`` are those of a slice and of its ``neighbours``, as many above as below.
 
     "ensemble" is ``members`` (a number) networks that are built from the arguments ``of`` (a dict).
 
@@ -29,7 +31,9 @@ def build(name, in_channels=1, classes=2, **options):
         return Ensemble([build(**options["of"]) for _ in range(options["members"])])
     if name not in MODELS:
         raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
-    return MODELS[name](in_channels=in_channels, classes=classes, **options)
+    network = MODELS[name](in_channels=in_channels, classes=classes, **options)
+    network.neighbours = neighbours
+    return network
 
 
 def blueprint(name, **options):

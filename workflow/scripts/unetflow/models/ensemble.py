@@ -16,7 +16,7 @@ class Ensemble(Network):
     def __init__(self, members):
         super().__init__(members[0].geometry, members[0].classes, members[0].in_channels)
         self.members = nn.ModuleList(members)
-        self.cpu_engine = members[0].cpu_engine
+        self.cpu_engine, self.neighbours = members[0].cpu_engine, members[0].neighbours
 
     def forward(self, x):
         return torch.stack([torch.softmax(member(x).float(), dim=1) for member in self.members]).mean(dim=0).log()

@@ -16,6 +16,7 @@ class Network(nn.Module):
     finds features, which fine-tuning may leave as it is.
     """
 
+    neighbours = 0  # how many slices above and below are seen as well, of which ``in_channels`` has the channels too
     cpu_engine = "openvino"  # which of `engines.ENGINES` was faster on a CPU (docs/log.md)
 
     def __init__(self, geometry, classes, in_channels=1):

@@ -3,6 +3,8 @@
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 
+from ..experiment.recipes import SHAPE
+
 REFERENCES = {
     "unet": "Ronneberger, O., Fischer, P., Brox, T. U-Net: Convolutional Networks for Biomedical Image Segmentation. "
     "MICCAI 2015. doi:10.1007/978-3-319-24574-4_28",
@@ -74,21 +76,21 @@ def samples(options, weights):
         "noise": "noise up to {:g}",
     }
     varied = [words.format(options[key]) for key, words in amounts.items() if options[key]]
+    beside = options["neighbours"]
+    around = f", each with {beside} slice{'s' if beside > 1 else ''} above and below as channels," if beside else ""
     contacts = options["contacts"]
     copied = f" In each, up to {contacts} objects were first copied beside others." if contacts else ""
     return (
-        f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} pixels were "
-        f"drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and {elastic}.{copied}"
-        f"{parted}{bordered} {weighted}"
+        f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} "
+        f"pixels{around} were drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and "
+        f"{elastic}.{copied}{parted}{bordered} {weighted}"
     )
 
 
 def training(description, parameters, seeds):
     """Sentence on a network and its training. description : the JSON beside its weights. seeds : all that were run."""
     recipe, network = description["training"], description["architecture"]
-    options = ", ".join(
-        f"{key} {value}" for key, value in network.items() if key not in ("name", "in_channels", "classes")
-    )
+    options = ", ".join(f"{key} {value}" for key, value in network.items() if key not in SHAPE)
     optimizer = {"sgd": f"stochastic gradient descent (momentum {recipe['momentum']:g})", "adamw": "AdamW"}
     schedule = "" if recipe["schedule"] == "constant" else f", {recipe['schedule']} schedule"
     return (

@@ -57,7 +57,7 @@ def card(name, network, voxel, data, metrics, about):
         channels=", ".join(network.channels),
         classes=network.classes,
         in_channels=network.in_channels,
-        inputs="one channel" if network.in_channels == 1 else f"{network.in_channels} channels",
+        inputs=inputs(network),
         what=f"A network of the kind `{description['architecture']['name']}` for two-dimensional images",
         pixel=f"{y:g} x {x:g} {unit or 'pixels'}",
         least=geometry.valid_size(1),
@@ -73,6 +73,14 @@ def card(name, network, voxel, data, metrics, about):
         authors=", ".join(author["name"] for author in about["authors"]),
         recipe=yaml.safe_dump(recipe, sort_keys=False),
     )
+
+
+def inputs(network):
+    """What the channels of the input are, in words."""
+    beside = network.neighbours
+    channels = network.in_channels // (2 * beside + 1)
+    each = "one channel" if channels == 1 else f"{channels} channels"
+    return f"{each} of each of {2 * beside + 1} slices, of which the middle one is predicted," if beside else each
 
 
 def validation(metrics):

@@ -13,9 +13,10 @@ import torch
 from skimage.io import imsave
 from skimage.transform import resize
 
+from ..datasets import stacks
 from ..images.colours import coloured
 from ..models.network import centre_crop
-from ..normalisation import moments, normalise, per_channel
+from ..normalisation import moments, normalise, per_channel, repeated
 
 INPUT, OUTPUT = "raw", "probability"  # names of the tensors
 PAPER = {
@@ -34,7 +35,7 @@ class Deployable(torch.nn.Module):
 
     def __init__(self, model):
         super().__init__()
-        self.model, moments = model.cpu(), model.normalisation or UNCHANGED
+        self.model, moments = model.cpu(), repeated(model.normalisation or UNCHANGED, model.in_channels)
         self.mean, self.sd = (torch.as_tensor(per_channel(values)) for values in moments)
         self.eval()
 
@@ -122,12 +123,12 @@ def write_example(model, image, folder):
         probability = Deployable(model)(torch.from_numpy(normalise(raw, own))).numpy()
     np.save(folder / "test_input.npy", raw)
     np.save(folder / "test_output.npy", probability)
-    write_cover(image, 1 - probability[0, 0], folder / "cover.png")
+    write_cover(stacks.own(image, model.neighbours), 1 - probability[0, 0], folder / "cover.png")
 
 
 def raw_images(spec, model, voxel, test):
     """Description of the input, in the classes of ``spec``; ``test`` is the file that it is tested with."""
-    names = ["intensity"] if model.in_channels == 1 else [f"channel{k}" for k in range(model.in_channels)]
+    names = channel_names(model)
     sizes = [spec.ParameterizedSize(min=least, step=model.stride) for least in model.valid_shape((1, 1))]
     return spec.InputTensorDescr(
         id=INPUT,
@@ -136,6 +137,14 @@ def raw_images(spec, model, voxel, test):
         test_tensor=test,
         preprocessing=[] if model.normalisation else [by_channel(spec)],
     )
+
+
+def channel_names(model):
+    """Of what a network sees: "intensity", or of several "channel0", ...; and whose with neighbours, "slice-1", ..."""
+    slices = range(-model.neighbours, model.neighbours + 1)
+    channels = range(model.in_channels // len(slices))
+    names = [f"channel{k}" for k in channels] if len(channels) > 1 else ["intensity"]
+    return [f"{name}_slice{z:+d}" for z in slices for name in names] if model.neighbours else names
 
 
 def by_channel(spec):

@@ -23,12 +23,14 @@ def lay_out(source, network, options, room):
     fits the memory.
     """
     block = fitting_block(source.shape, options["block"], network.stride)
+    check_sizes(source, network)
     fixed = memory.buffer_bytes(source, network, block, options)
     tile = tuple(options["tile"] or memory.best_tile(network, block[1:], room - fixed))
     tile = fitting_tile(block[1:], tile, network.stride)
     grid, window = Grid(source.shape, block), memory.window_shape(network, tile)
     work = work_of(source, block, tile, network)
     full_tiles = work["pixels"] / prod(window)
+    voxels_read = round(work["voxels_read"] * often_read(grid, network)) * len(source.channel_range)
     return {
         "shape": list(source.shape),
         "middle": checksum(source),
@@ -40,12 +42,26 @@ def lay_out(source, network, options, room):
         "voxels": work["voxels"],
         "tiles": work["tiles"],
         "full_tiles": round(full_tiles, 3),  # that take as long, since those at borders may be smaller
-        "bytes_read": work["voxels_read"] * len(source.channel_range) * source.dtype.itemsize,
+        "bytes_read": voxels_read * source.dtype.itemsize,
         "bytes_written_at_most": prod(source.shape) * memory.stored_bytes(network, options),
         "bytes_of_memory": fixed + memory.network_bytes(network, window),
         "operations": round(full_tiles * len(options["symmetries"]) * operations(network, window)),
         "share_of_border": round(1 - work["voxels"] / work["pixels"], 4),
     }
+
+
+def check_sizes(source, network):
+    """Raise InputError if ``network`` sees the neighbours of slices that are images of different sizes."""
+    if network.neighbours and len(set(source.sizes)) > 1:
+        raise InputError(
+            f"{source.name} holds images of different sizes, but the network sees the slices above and below as well; "
+            f"take one that was trained without `neighbours`"
+        )
+
+
+def often_read(grid, network):
+    """How often a slice is read in the mean: more than once where blocks see slices of those above and below."""
+    return 1 + 2 * network.neighbours * (grid.counts[0] - 1) / grid.shape[0]
 
 
 def work_of(source, block, tile, network):
