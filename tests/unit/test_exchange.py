@@ -13,6 +13,7 @@ import torch
 import yaml
 from conftest import ROOT
 from export_model import Inputs, export_model
+from skimage.io import imread
 from train import starting_network
 from unetflow import models
 from unetflow.datasets.stacks import Slice, Volume, write_volume
@@ -169,6 +170,13 @@ def test_the_card_says_what_the_model_is(exported):
     for side, names in (("outputs", list(channels)), ("inputs", exchange.channel_names(network))):
         ((axis,),) = ([axis for axis in one["axes"] if axis["type"] == "channel"] for one in described[side])
         assert axis["channel_names"] == names
+
+
+@pytest.mark.parametrize("exported", KINDS[1:2], indirect=True)
+def test_the_cover_shows_the_slice_alone(exported):
+    with zipfile.ZipFile(exported / "export/model.zip") as package:
+        cover = imread(io.BytesIO(package.read("cover.png")))
+    assert (cover == cover[..., :1]).all(), "neighbours would be colours"
 
 
 @pytest.mark.parametrize("exported", KINDS[2:3], indirect=True)
