@@ -23,7 +23,7 @@ from unetflow.metrics import ctc
 from unetflow.normalisation import normalise
 from unetflow.objects import segment
 from unetflow.predictions import Prediction
-from unetflow.sharing import exchange, modelfile
+from unetflow.sharing import exchange, modelfile, packages
 from unetflow.volumes.plan import lay_out
 from weight_map import weight_maps
 
@@ -154,7 +154,7 @@ def test_all_that_predict_slices_see_those_beside(stacks, tmp_path):
     network, model = seeing(one, prepared.channels, 1), tmp_path / "model.safetensors"
     paths = [saved(tmp_path / f"{k}.safetensors", network, prepared.normalisation) for k in "ab"]
     ensemble(paths, model, "0")
-    assert modelfile.load(model).neighbours == BESIDE
+    assert modelfile.load(model).neighbours == packages.describe(model)["architecture"]["neighbours"] == BESIDE
     check_tiling(prepared.path, splits, model, tmp_path / "tiling.csv", {}, "0", "cpu")
     assert pd.read_csv(tmp_path / "tiling.csv")["max_difference"].max() < 1e-5
     how, table = {"choose": {"metric": "seg", "among": {"threshold": [0.3, 0.6]}}}, tmp_path / "trials.csv"

@@ -72,6 +72,9 @@ def test_automatic_recipes_can_see_neighbours():
     assert config["augmentations"]["auto"]["samples"] == ENTRIES["augmentations"]["samples"]
     architecture = architecture_of(config, completed_recipe(config["models"], "auto"), "synthetic_em")
     assert architecture == {"name": "unet", "in_channels": 3, "neighbours": 1, "classes": 2}
+    run = {"dataset": "synthetic_em", "models": ["small", "auto"], "folds": [0], "volumes": ["synthetic_volume"]}
+    seen = {"quick": {"neighbours": 1}, "auto": {"neighbours": 1}}
+    checked(merged(CONFIG, {"augmentations": seen, "runs": [run]}), SCHEMA)  # a volume is not asked for their channels
     with pytest.raises(InputError, match="augmentations/auto"):
         checked(merged(CONFIG, {"augmentations": {"auto": 3}}), SCHEMA)
 
