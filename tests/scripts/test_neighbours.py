@@ -1,5 +1,7 @@
 """Networks that see the slices above and below: each channel is what a network that sees a slice alone would see."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,7 +49,7 @@ def stacks(request, tmp_path_factory):
         splits[group] = [f"{group}/{z}" for z in range(count)]
     write_volume(folder / "volume.zarr", slices, (1, 1, 1), None)
     parts = {"train": splits["a"], "validation": splits["b"], "test": splits["b"], "guard": []}
-    (folder / "splits.json").write_text(str({"0": parts}).replace("'", '"'))
+    (folder / "splits.json").write_text(json.dumps({"0": parts}))
     weight_maps(folder / "volume.zarr", folder / "splits.json", folder / "targets.zarr", "0", WEIGHTS)
     return folder
 
