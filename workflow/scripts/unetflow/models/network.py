@@ -24,6 +24,10 @@ class Network(nn.Module):
         self.geometry, self.classes, self.in_channels = geometry, classes, in_channels
 
     @property
+    def channels_per_slice(self):
+        return self.in_channels // (2 * self.neighbours + 1)
+
+    @property
     def encoder(self):
         return self.down
 

@@ -77,8 +77,7 @@ def card(name, network, voxel, data, metrics, about):
 
 def inputs(network):
     """What the channels of the input are, in words."""
-    beside = network.neighbours
-    channels = network.in_channels // (2 * beside + 1)
+    beside, channels = network.neighbours, network.channels_per_slice
     each = "one channel" if channels == 1 else f"{channels} channels"
     return f"{each} of each of {2 * beside + 1} slices, of which the middle one is predicted," if beside else each
 

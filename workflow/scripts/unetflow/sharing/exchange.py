@@ -140,11 +140,10 @@ def raw_images(spec, model, voxel, test):
 
 
 def channel_names(model):
-    """Of what a network sees: "intensity", or of several "channel0", ...; and whose with neighbours, "slice-1", ..."""
-    slices = range(-model.neighbours, model.neighbours + 1)
-    channels = range(model.in_channels // len(slices))
-    names = [f"channel{k}" for k in channels] if len(channels) > 1 else ["intensity"]
-    return [f"{name}_slice{z:+d}" for z in slices for name in names] if model.neighbours else names
+    """Of what a network sees: "intensity", or "channel0", ...; with neighbours also whose: "intensity_slice-1", ..."""
+    channels, beside = model.channels_per_slice, model.neighbours
+    names = [f"channel{k}" for k in range(channels)] if channels > 1 else ["intensity"]
+    return [f"{name}_slice{z:+d}" for z in range(-beside, beside + 1) for name in names] if beside else names
 
 
 def by_channel(spec):
