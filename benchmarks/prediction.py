@@ -14,8 +14,9 @@ import zarr
 from predict_slab import Inputs, predict_slab
 from torch.nn.functional import max_pool2d
 from unetflow import memory, models
-from unetflow.engines import PRECISIONS, OpenVino, Torch
+from unetflow.engines import INT8, PRECISIONS, OpenVino, Torch
 from unetflow.images.sources import open_source
+from unetflow.quantisation import watch
 from unetflow.sharing import modelfile
 from unetflow.tiles import read_window
 from unetflow.volumes.plan import lay_out
@@ -36,12 +37,13 @@ def rows(seconds):
     torch.manual_seed(0)
     network = models.build(**ARCHITECTURE).eval()
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
+    watch(network, [torch.randn(1, 1, *memory.window_shape(network, PATCH))])
     with tempfile.TemporaryDirectory() as folder:
         volume = planned(Path(folder), image, network)
         for name, job, bare in against_bare_network(volume, network):
             ours, peer = seconds(job, bare) / SLICES
             yield f"predict job, {name}, 2048 x 2048", ours, peer, "bare network at the same tile", "s CPU"
-        jobs = {name: volume.job(*name) for name in (("openvino", "float32"), ("openvino", "bfloat16"))}
+        jobs = {("openvino", precision): volume.job("openvino", precision) for precision in (*PRECISIONS, INT8)}
         peers = others(network, image[0])
         times = seconds(*jobs.values(), *peers.values())
         for (engine, precision), ours in zip(jobs, times[: len(jobs)] / SLICES):
@@ -74,6 +76,7 @@ def against_bare_network(volume, network):
         ("torch", "float32"): Torch(last_layout),
         ("openvino", "float32"): OpenVino(network),
         ("openvino", "bfloat16"): OpenVino(network, "bfloat16"),
+        ("openvino", INT8): OpenVino(network, INT8),
     }
 
     @torch.inference_mode()

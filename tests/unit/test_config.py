@@ -13,7 +13,7 @@ from unetflow.augment import ELASTIC
 from unetflow.datasets import synthetic
 from unetflow.datasets.readers import READERS
 from unetflow.datasets.splits import METHODS
-from unetflow.engines import ENGINES, PRECISIONS
+from unetflow.engines import ENGINES, INT8, PRECISIONS
 from unetflow.errors import InputError
 from unetflow.experiment.config import READER_OPTIONS, checked, gpu_of_jobs, presets
 from unetflow.experiment.recipes import ENTRIES, NETWORK_OPTIONS, architecture_of, completed_recipe
@@ -122,7 +122,7 @@ def test_schema_and_registries_agree():
     assert set(entries("models")["network"]["enum"]) == set(MODELS)
     assert set(entries("training")["loss"]["enum"]) == set(LOSSES)
     assert set(entries("training")["precision"]["enum"]) == set(PRECISIONS)
-    assert set(entries("prediction")["precision"]["enum"]) == set(PRECISIONS)
+    assert set(entries("prediction")["precision"]["enum"]) == {*PRECISIONS, INT8}
     assert set(entries("prediction")["engine"]["enum"]) == {"auto", *ENGINES}
     assert set(entries("prediction")["store"]["enum"]) == set(ENCODINGS)
     assert set(entries("prediction")["symmetries"]["items"]["enum"]) == set(SYMMETRIES)

@@ -14,10 +14,13 @@ from unetflow.experiment.found import architecture_found, followed
 from unetflow.inference import predict
 from unetflow.metrics.overlap import iou
 from unetflow.models import build
+from unetflow.quantisation import watch
 from unetflow.sharing import modelfile
 from unetflow.training.fit import Recipe, Training, take_part
 from unetflow.training.losses import LOSSES
 from unetflow.training.team import together
+
+WATCHED = 8  # steps whose samples tell how far values reach in a network
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def train(inputs, folder, curves, description, training, device, gpus=1):
             )
         jobs.log.info(f"{run.idle_share:.1%} of the time of the steps was spent waiting for samples")
         for name, weights in (("model", run.best if recipe.keep == "best" else run.average), ("best", run.best)):
-            modelfile.save(state / f"{name}.safetensors", weights, description)
+            modelfile.save(state / f"{name}.safetensors", finished(run, weights, samples).state_dict(), description)
             for file in (f"{name}.json", f"{name}.safetensors"):
                 files.publish(state / file, folder / file)
         pd.DataFrame(run.history).to_csv(folder / "history.csv", index=False)
@@ -96,6 +99,15 @@ def validate(network, volume, targets, names):
         loss = LOSSES["weighted_cross_entropy"](logits, *(torch.from_numpy(a)[None] for a in (target, weight)))
         rows.append((float(loss), iou(volume.labels(name), probability[1:].sum(axis=0))))
     return dict(pd.DataFrame(rows, columns=["validation_loss", "validation_iou"]).mean()) if rows else {}
+
+
+def finished(run, weights, samples):
+    """The network of a `Training` with these ``weights``, in which is noted how far values reach on some samples."""
+    network, batches = run.averaged(), run.batches(samples)
+    network.load_state_dict(weights)
+    images = (batches[step][0].to(run.device) for step in range(WATCHED))
+    watch(network, (image.reshape(len(image), -1, *image.shape[-2:]) for image in images))
+    return network
 
 
 class Reporter:

@@ -10,18 +10,28 @@ from xml.etree import ElementTree
 import torch
 
 from .gpu import fused
+from .quantisation import quantised
 
 log = logging.getLogger("unetflow")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+INT8 = "int8"  # for prediction, by OpenVINO
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # abilities of a processor, as PyTorch names them
 
 
 def usable(precision, device):
     """``precision``, or float32 on a CPU that could only imitate bfloat16, which takes longer."""
-    if precision == "float32" or device != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16)):
+    if precision != "bfloat16" or device != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16)):
         return precision
     log.warning("this processor has no arithmetic in bfloat16: float32 is used")
     return "float32"
+
+
+def in_floats(precision):
+    """``precision``, or bfloat16 for int8, which PyTorch has no convolutions in."""
+    if precision != INT8:
+        return precision
+    log.warning("only OpenVINO, on a CPU, computes in int8: bfloat16 is used")
+    return "bfloat16"
 
 
 def memory_format(precision, device):
@@ -42,7 +52,7 @@ class Torch:
 
     def __init__(self, model, precision="float32"):
         self.device = next(model.parameters()).device
-        self.dtype = PRECISIONS[usable(precision, self.device.type)]
+        self.dtype = PRECISIONS[usable(in_floats(precision), self.device.type)]
         rounded_on_gpu = self.device.type == "cuda" and self.dtype is not None
         self.model = fused(model, self.dtype) if rounded_on_gpu else model.eval()
 
@@ -71,10 +81,11 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
             "ENABLE_CPU_PINNING": False,  # several jobs on one machine must not meet on the same cores
         }
+        model = quantised(model) if precision == INT8 else model.eval()
         example = torch.zeros(1, model.in_channels, *model.valid_shape((1, 1)))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO reads traces, which PyTorch gives up
-            traced = torch.jit.trace(model.eval(), example, check_trace=False)  # it would check twice
+            traced = torch.jit.trace(model, example, check_trace=False)  # it would check twice
             graph = openvino.convert_model(traced, input=[1, model.in_channels, -1, -1])
         graph = with_exact_ends(graph) if rounded else graph
         self.request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()

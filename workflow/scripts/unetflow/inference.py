@@ -40,7 +40,8 @@ class Predictor:
         evaluation mode and runs where its weights are.
     tta : names of `unetflow.symmetries` over which the softmax is averaged; the identity alone by default.
     precision : "bfloat16" runs the arithmetic of the network in it, but for the ends (`models.ExactConv2d`), where the
-        processor has it. engine : one of `engines.ENGINES`, or "auto" for the fastest one.
+        processor has it; "int8" runs it in integers, by OpenVINO (`quantisation`).
+    engine : one of `engines.ENGINES`, or "auto" for the fastest one.
     moments : the image's `normalisation.moments`, for a model whose ``normalisation`` is None, since it was trained on
         images each normalised by their own; see also `for_slice`.
     """

@@ -12,6 +12,7 @@ from safetensors.torch import save as to_bytes
 from .. import BACKGROUND, BORDER
 from ..errors import InputError, first_line
 from ..models import blueprint
+from ..quantisation import expect
 from . import packages
 
 
@@ -38,7 +39,9 @@ def load(path, device="cpu"):
     except (TypeError, ValueError) as error:
         raise InputError(f"{path} is of a network that can't be built ({error}); use the version it is of") from error
     try:
-        model.load_state_dict(from_bytes(weights), assign=True)
+        tensors = from_bytes(weights)
+        expect(model, tensors)
+        model.load_state_dict(tensors, assign=True)
     except (SafetensorError, RuntimeError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network in its description ({first_line(error)}); take "
