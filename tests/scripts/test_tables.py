@@ -13,6 +13,7 @@ from plot_cost import with_minutes
 from plot_prediction import in_words
 from scipy import stats
 from summarise import summarise
+from unetflow.engines import INT8, PRECISIONS
 from unetflow.metrics.errors import splits_and_mergers
 from unetflow.report import figures, methods
 from unetflow.report.tables import paired
@@ -208,6 +209,14 @@ def test_methods_say_which_folds_are_tested():
     assert said.endswith("normalised by the mean and standard deviation of all slices (7, 2.5).")
     said = methods.data("d", meta | {"normalisation": "group"}, split, [0])
     assert said.endswith("normalised by the mean and standard deviation of each file or sequence.")
+
+
+def test_methods_say_how_probabilities_were_computed():
+    options = {"symmetries": ["0"], "border": "mirror"}
+    precisions = {"float32": "in float32.", "bfloat16": "in bfloat16 (in float32", INT8: "in integers of 8 bits (in"}
+    assert precisions.keys() == methods.ARITHMETIC.keys() == {*PRECISIONS, INT8}
+    for precision, words in precisions.items():
+        assert f"as one view, {words}" in methods.prediction(options | {"precision": precision})
 
 
 def test_methods_say_how_objects_were_cut():

@@ -112,12 +112,21 @@ def plural(noun, values):
     return f"{noun}{'s' if len(values) > 1 else ''} {', '.join(map(str, values))}"
 
 
+# Where a computer can't do what is asked for, it is said, since only the log knows which one did.
+ARITHMETIC = {
+    "float32": "in float32",
+    "bfloat16": "in bfloat16 (in float32 on processors without it)",
+    "int8": "in integers of 8 bits (in bfloat16 on GPUs)",
+}
+
+
 def prediction(options):
     """Sentence on prediction. options : the `prediction` entry."""
     count = len(options["symmetries"])
     views = f"the mean over {count} symmetries of the square" if count > 1 else "one view"
+    arithmetic = ARITHMETIC[options["precision"]]
     border = "mirrored at their borders" if options["border"] == "mirror" else "extended by zeros"
-    return f"Images were {border} and predicted by overlapping tiles, which leave no seams, as {views}."
+    return f"Images were {border} and predicted by overlapping tiles, which leave no seams, as {views}, {arithmetic}."
 
 
 def objects(options):
