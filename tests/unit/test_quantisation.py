@@ -1,13 +1,26 @@
 """Networks in integers of 8 bits: what is noted, how it is rounded, and what OpenVINO makes of it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from train import WATCHED, finished
 from unetflow import engines, inference, models
 from unetflow.errors import InputError
 from unetflow.models.ensemble import Ensemble
-from unetflow.quantisation import HIGHEST, LARGEST, SEEN, convolutions, quantised, rounded, watch
+from unetflow.quantisation import (
+    HIGHEST,
+    LARGEST,
+    SEEN,
+    RoundedValues,
+    RoundedWeights,
+    convolutions,
+    quantised,
+    rounded,
+    watch,
+)
 from unetflow.sharing import modelfile
 
 NETWORKS = {
@@ -58,6 +71,44 @@ def test_it_is_noted_what_each_convolution_takes_in():
     torch.testing.assert_close(network.down[0][3].seen, torch.cat(wanted))
     assert not hasattr(network.down[0][0], SEEN) and not hasattr(network.head, SEEN), "the ends are exact"
     assert all(hasattr(module, SEEN) for module in convolutions(network).values())
+
+
+def test_the_notes_of_several_images_are_those_of_each_together():
+    network, all_images = built(NETWORKS["unet"]), images(built(NETWORKS["unet"]), 32)
+    together, each = ({name: [] for name in convolutions(network)} for _ in range(2))
+    for notes, shown in ((together, [all_images]), (each, [[image] for image in all_images])):
+        for some in shown:
+            watch(network, some)
+            for name, module in convolutions(network).items():
+                notes[name].append(module.seen)
+    lows = torch.stack([seen[0] for (seen,) in together.values()])
+    assert (lows < 0).any() and (lows == 0).any(), "before and after a ReLU"
+    for name, (seen,) in together.items():
+        low, high, *means = torch.stack(each[name]).T
+        torch.testing.assert_close(seen, torch.stack([low.min(), high.max(), *(mean.mean() for mean in means)]))
+
+
+def test_what_is_noted_is_of_the_weights_that_are_kept():
+    """The best ones, say, and not the last; on the samples of `WATCHED` steps."""
+    last, best = (models.build(**NETWORKS["two channels"]) for _ in range(2))
+    shape = best.valid_shape((60, 60))
+    samples = [(torch.randn(2, 2, *shape), None, None) for _ in range(WATCHED)]
+    run = SimpleNamespace(averaged=lambda: last.eval(), batches=lambda samples: samples, device="cpu")
+    kept = best.state_dict()
+    network = finished(run, kept, samples)
+    assert all(torch.equal(network.state_dict()[name], weights) for name, weights in kept.items())
+    watch(best, [image for image, _, _ in samples])
+    for one, other in zip(convolutions(network).values(), convolutions(best).values()):
+        torch.testing.assert_close(one.seen, other.seen)
+
+
+def test_nothing_and_zero_stay_what_they_are():
+    values = torch.tensor([0.0, 0.5, 2.0, 3.0])
+    torch.testing.assert_close(RoundedValues(0.5, 2.0)(values), torch.tensor([0.0, 0.5, 2.0, 2.0]), atol=0.004, rtol=0)
+    assert (RoundedValues(0.0, 0.0)(torch.zeros(3)) == 0).all()
+    convolution = nn.Conv2d(1, 2, 1)
+    convolution.weight.data[0] = 0
+    torch.testing.assert_close(RoundedWeights(convolution)(convolution.weight), convolution.weight)
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
@@ -118,6 +169,17 @@ def test_openvino_computes_in_8_bits_what_was_simulated(network):
         info["runtimePrecision"].astype(str) for info in layers if info["layerType"].astype(str) in kinds
     )
     assert first == last == "f32" and set(middle) <= {"u8", "i8"}
+
+
+def test_maps_that_died_and_weights_of_nothing_are_no_trouble():
+    network = built(NETWORKS["released"], 64)
+    network.down[0][0].weight.data.zero_()
+    network.down[1][0].weight.data[1:].zero_()
+    network.up[0].weight.data.zero_()
+    watch(network, images(network, 64))
+    with torch.inference_mode():
+        wanted = network(images(network, 64)[0])
+    torch.testing.assert_close(engines.OpenVino(network, "int8")(images(network, 64)[0]), wanted, atol=0.01, rtol=0)
 
 
 def test_tiles_dont_show_in_8_bits(network):

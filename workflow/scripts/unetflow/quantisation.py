@@ -124,7 +124,7 @@ class RoundedWeights(nn.Module):
         self.axis = 1 if isinstance(convolution, nn.ConvTranspose2d) else 0
         others = [axis for axis in range(4) if axis != self.axis]
         largest = convolution.weight.detach().abs().amax(dim=others)
-        self.steps = largest.clamp(min=torch.finfo(torch.float32).tiny) / LARGEST
+        self.steps = largest / LARGEST
         self.zeros = torch.zeros_like(largest, dtype=torch.int32)
 
     def forward(self, weight):
