@@ -38,6 +38,7 @@ from unetflow import jobs, models
 from unetflow.datasets.checks import check_slices
 from unetflow.datasets.splits import check as check_splits
 from unetflow.datasets.stacks import Slice
+from unetflow.engines import OpenVino
 from unetflow.experiment import config as configuration
 from unetflow.sharing import modelfile, packages
 from unetflow.training.fit import Recipe, Training
@@ -760,6 +761,12 @@ case("Models", "export with a wrong ORCID iD")(
 def _(folder):
     path = trained(folder)
     return lambda out: starting_network(ARCHITECTURE | {"width": 4}, path)
+
+
+@case("Models", "prediction in int8 by a model that doesn't know how")
+def _(folder):
+    network = modelfile.load(trained(folder))
+    return lambda out: OpenVino(network, "int8")
 
 
 @case("Models", "training that diverges")
