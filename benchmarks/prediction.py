@@ -16,7 +16,7 @@ from torch.nn.functional import max_pool2d
 from unetflow import memory, models
 from unetflow.engines import INT8, PRECISIONS, OpenVino, Torch
 from unetflow.images.sources import open_source
-from unetflow.quantisation import watch
+from unetflow.quantisation import watch_noise
 from unetflow.sharing import modelfile
 from unetflow.tiles import read_window
 from unetflow.volumes.plan import lay_out
@@ -37,7 +37,7 @@ def rows(seconds):
     torch.manual_seed(0)
     network = models.build(**ARCHITECTURE).eval()
     image = np.random.default_rng(0).integers(0, 255, (SLICES, SIZE, SIZE), np.uint8)
-    watch(network, [torch.randn(1, 1, *memory.window_shape(network, PATCH))])
+    watch_noise(network)
     with tempfile.TemporaryDirectory() as folder:
         volume = planned(Path(folder), image, network)
         for name, job, bare in against_bare_network(volume, network):

@@ -7,6 +7,7 @@ import torch
 from unetflow import files, jobs
 from unetflow.experiment.found import architecture_found
 from unetflow.models import build
+from unetflow.quantisation import watch_noise
 from unetflow.volumes.speed import in_words, seconds_per_tile
 
 
@@ -18,6 +19,7 @@ def measure_speed(plan, architecture, options, speed, device):
     torch.manual_seed(0)
     planned = json.loads(Path(plan).read_text())
     network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
+    watch_noise(network)
     seconds = seconds_per_tile(network, options, planned["tile"])
     for line in in_words(planned, seconds, device):
         jobs.log.info(line)

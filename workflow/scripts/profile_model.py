@@ -11,6 +11,7 @@ from unetflow import files, jobs
 from unetflow.experiment.found import architecture_found
 from unetflow.inference import DEFAULT_TILE, predict_as
 from unetflow.models import build
+from unetflow.quantisation import watch_noise
 from unetflow.tiles import fitting_tile, tiles
 from unetflow.volumes.plan import operations
 
@@ -27,6 +28,7 @@ def profile_model(profile, architecture, options, device):
     """
     torch.manual_seed(0)
     network = build(**architecture).to(device, memory_format=torch.channels_last).eval()
+    watch_noise(network)
     image = np.random.default_rng(0).normal(size=(network.in_channels, SIZE, SIZE)).astype(np.float32)
     predict_as(options, network, image)  # compiled, and memory claimed
     seconds = []

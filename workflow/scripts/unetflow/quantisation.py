@@ -43,6 +43,12 @@ def watch(model, images):
         module.register_buffer(SEEN, seen)
 
 
+def watch_noise(model):
+    """Note in a network of any weights what noise makes of it: enough to measure how fast it is."""
+    device = next(model.parameters()).device
+    watch(model, [torch.randn(1, model.in_channels, *model.valid_shape((1, 1)), device=device)])
+
+
 def reach(values):
     """Smallest, largest, and mean by channel of float32[n, c, y, x]."""
     return values.min(), values.max(), values.mean(dim=(0, 2, 3))
