@@ -8,6 +8,7 @@ from unetflow import engines, inference, models
 from unetflow.blocks import Grid
 from unetflow.gpu import FusedBlock
 from unetflow.images.sources import Source
+from unetflow.quantisation import convolutions, watch
 from unetflow.training.fit import Recipe, Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
@@ -35,6 +36,15 @@ def test_values_of_any_type_reach_the_gpu_as_the_same_numbers(dtype):
     image = np.random.default_rng(0).integers(0, 60000, (90, 77)).astype(dtype)
     on_cpu = inference.predict(network(), image.astype(np.float32))
     np.testing.assert_allclose(inference.predict(network().cuda(), image), on_cpu, atol=1e-4)
+
+
+def test_how_far_values_reach_is_noted_on_a_gpu_as_on_a_cpu():
+    image = torch.randn(1, 1, *network().valid_shape((60, 60)))
+    on_cpu, on_gpu = network(), network().cuda()
+    watch(on_cpu, [image])
+    watch(on_gpu, [image.cuda()])
+    for one, other in zip(convolutions(on_gpu).values(), convolutions(on_cpu).values()):
+        torch.testing.assert_close(one.seen.cpu(), other.seen, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["unet", "fcn8s", "hypercolumn"])
