@@ -61,7 +61,7 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, covered, s
     share = recipe["training"]["steps"] / auto.STEPS[device]
     assert auto.SHORTEST <= share <= auto.LONGEST and 1 <= recipe["training"]["batch"] <= auto.LARGEST_BATCH
     assert recipe["weights"].get("gap", 0) <= max(1, smaller * diameter / 5)
-    assert labels == "binary" or recipe["weights"]["class_balance"] == (covered > 0.5)
+    assert labels == "binary" or recipe["weights"]["class_balance"] == (0.5 < covered < 0.95)
     assert (recipe["augmentation"]["contacts"] > 0) == (labels == "instances" and not touching)
 
 

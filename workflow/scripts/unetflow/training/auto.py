@@ -23,6 +23,7 @@ SHORTEST, LONGEST = 0.5, 2.5  # of them, whatever the pixels
 # network of width 64 went astray by it, and learnt by a quarter (docs/results/gpu).
 RATE, RATE_WIDTH = 0.001, 16
 LARGEST_BATCH = 8
+FULL = 0.95  # share of the labels above which objects leave no background but what parts them
 COPIES = 3  # objects copied beside others in a sample, where none touch in the training slices (docs/results/cells)
 # The same for all data: what served cell tracking sets and EM (docs/results).
 VARIED = {"rotation": 180, "scale": 0.1, "contrast": 0.5, "brightness": 0.5, "noise": 0.2}
@@ -105,7 +106,8 @@ def weights(found):
     one.
 
     Classes are balanced where background is the rarer one, since it is what parts objects. Where objects are, more
-    weight on them would only widen them (docs/results/search).
+    weight on them would only widen them (docs/results/search); where they cover all, balance would weigh the lines
+    between them a second time, and probabilities and objects are worse (docs/log.md).
     """
     diameter = found["median"]
     return {
@@ -113,7 +115,7 @@ def weights(found):
         "w0": 10,
         "sigma": float(np.clip(round(diameter / 8), 1, 5)),
         "gap": 1 if diameter < 20 else 3 if diameter < 50 else 5,
-        "class_balance": found["covered"] > 0.5,
+        "class_balance": 0.5 < found["covered"] < FULL,
     }
 
 
