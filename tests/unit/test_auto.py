@@ -65,6 +65,13 @@ def test_every_recipe_is_allowed_and_fits_together(diameter, smaller, covered, s
     assert (recipe["augmentation"]["contacts"] > 0) == (labels == "instances" and not touching)
 
 
+@pytest.mark.parametrize(
+    ("covered", "balanced"), [(0.1, False), (0.5, False), (0.51, True), (0.94, True), (0.96, False), (1.0, False)]
+)
+def test_classes_are_balanced_where_background_is_rare_but_not_all_gone(covered, balanced):
+    assert auto.weights({"median": 20, "covered": covered})["class_balance"] == balanced
+
+
 def test_less_memory_makes_it_narrower_until_nothing_fits():
     seen = {"diameter": 50, "median": 50, "covered": 0.5, "side": 512, "pixels": 10**6, "touching": True}
     recipes = [auto.derive(seen, "instances", "cuda", room) for room in (2**36, 2**31, 2**30)]

@@ -1,12 +1,10 @@
 """What keeps a GPU busy: results that are fetched while it computes on, steps recorded once and replayed, and
 convolutions that add their bias and cut off what is negative before they write their result."""
 
-import copy
-
 import torch
 from torch import nn
 
-from .models.network import Block, ExactConv2d, folded
+from .models.network import ExactConv2d, folded, with_blocks
 
 WARM_UP = 3  # calls before a function is recorded: libraries choose and allocate in the first ones
 IN_FLIGHT = {"cpu": 0, "cuda": 8}  # tiles that may be computed before the first of them is fetched
@@ -130,8 +128,4 @@ def convolution_relu(x, weight, bias):
 
 def fused(model, dtype):
     """A copy of the network ``model``, on the same GPU, that predicts with a `FusedBlock` for each block."""
-    model = copy.deepcopy(model).eval()
-    for name, module in list(model.named_modules()):
-        if isinstance(module, Block):
-            model.set_submodule(name, FusedBlock(module, dtype))
-    return model
+    return with_blocks(model, lambda block: FusedBlock(block, dtype))

@@ -5,14 +5,12 @@ take in, its weights to 255 steps around 0 for each channel that it gives out (J
 the weights shifts on average is taken back by the bias (Nagel et al., ICCV 2019). `models.ExactConv2d` stays as it is.
 """
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from .errors import InputError
-from .models.network import Block, ExactConv2d, folded
+from .models.network import ExactConv2d, folded, with_blocks
 
 SEEN = "seen"  # buffer float32[2 + c] of a convolution: smallest and largest value taken in, and the mean by channel
 HIGHEST = 255  # of the integers from 0 that stand for what a convolution takes in
@@ -32,7 +30,7 @@ def convolutions(model):
 @torch.no_grad()
 def watch(model, images):
     """Note in ``model`` how far values reach in it, as `SEEN`, while it predicts ``images``: float32[n, c, y, x]."""
-    plain, found = plainly(model), {name: [] for name in convolutions(model)}
+    plain, found = with_blocks(model, plainly), {name: [] for name in convolutions(model)}
     for name, module in convolutions(plain).items():
         module.register_forward_pre_hook(lambda _, taken, name=name: found[name].append(reach(*taken)))
     for image in images:
@@ -66,7 +64,7 @@ def quantised(model):
 
     Raises InputError if nothing was noted by `watch`.
     """
-    model = plainly(model)
+    model = with_blocks(model, plainly)
     for name, module in convolutions(model).items():
         if not hasattr(module, SEEN):
             raise InputError(
@@ -77,17 +75,13 @@ def quantised(model):
     return model
 
 
-def plainly(model):
-    """A copy in evaluation mode with the normalisation in the weights, whose convolutions are called one by one."""
-    model = copy.deepcopy(model).eval()
-    for name, block in list(model.named_modules()):
-        if isinstance(block, Block):
-            layers = []  # at the same places, by which they are named
-            for convolution, norm, relu in block.steps:
-                convolution.weight, convolution.bias = (nn.Parameter(t.detach()) for t in folded(convolution, norm))
-                layers += [convolution, nn.Identity(), relu]
-            model.set_submodule(name, nn.Sequential(*layers))
-    return model
+def plainly(block):
+    """A `Block`, changed in place, with the normalisation in the weights, whose convolutions are called one by one."""
+    layers = []  # at the same places, by which they are named
+    for convolution, norm, relu in block.steps:
+        convolution.weight, convolution.bias = (nn.Parameter(t.detach()) for t in folded(convolution, norm))
+        layers += [convolution, nn.Identity(), relu]
+    return nn.Sequential(*layers)
 
 
 def rounded(convolution):

@@ -1,5 +1,6 @@
 """What all networks share: where the output lies on the input, convolutions, first weights."""
 
+import copy
 import math
 
 import torch
@@ -101,6 +102,15 @@ def folded(convolution, norm):
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     weight = convolution.weight * scale[:, None, None, None]
     return weight, (convolution.bias - norm.running_mean) * scale + norm.bias
+
+
+def with_blocks(model, made):
+    """A copy of ``model`` in evaluation mode with ``made(block)`` in place of every `Block`."""
+    model = copy.deepcopy(model).eval()
+    for name, module in list(model.named_modules()):
+        if isinstance(module, Block):
+            model.set_submodule(name, made(module))
+    return model
 
 
 def contracting_path(in_channels, channels, norm, counts):

@@ -116,7 +116,7 @@ def plural(noun, values):
 ARITHMETIC = {
     "float32": "in float32",
     "bfloat16": "in bfloat16 (in float32 on processors without it)",
-    "int8": "in integers of 8 bits (in bfloat16 on GPUs)",
+    "int8": "in integers of 8 bits (in bfloat16 by PyTorch, which computes on GPUs)",
 }
 
 
