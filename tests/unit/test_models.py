@@ -183,6 +183,18 @@ def test_enlarging_begins_as_bilinear_interpolation(factor):
     torch.testing.assert_close(enlarged, trimmed(expected, factor // 2))
 
 
+def test_the_gradient_of_what_is_trimmed_keeps_the_layout():
+    image, layouts = torch.randn(1, 3, 9, 8, requires_grad=True), []
+    laid_out = image.contiguous(memory_format=torch.channels_last)
+    laid_out.register_hook(lambda gradient: layouts.append(gradient.stride() == laid_out.stride()))
+    part = trimmed(laid_out, 2)
+    assert torch.equal(part, image[..., 2:-2, 2:-2])
+    torch.cat([part, torch.ones_like(part)], dim=1).square().sum().backward()  # a skip is a part of a larger array
+    expected = torch.zeros_like(image)
+    expected[..., 2:-2, 2:-2] = 2 * part.detach()
+    assert torch.equal(image.grad, expected) and layouts == [True]
+
+
 def test_weights_are_drawn_as_the_paper_says():
     torch.manual_seed(0)
     network = models.build("unet", width=32, depth=2)

@@ -5,6 +5,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 NORMS = {"none": lambda channels: nn.Identity(), "batch": nn.BatchNorm2d}
 
@@ -138,5 +139,9 @@ def centre_crop(array, shape):
 
 
 def trimmed(array, margin):
-    """``array[..., y, x]`` without ``margin`` pixels on every side; a graph traced from it fits any shape."""
-    return array[..., margin:-margin, margin:-margin] if margin else array
+    """``array[..., y, x]`` without ``margin`` pixels on every side; a graph traced from it fits any shape.
+
+    By a negative padding, since the gradient of a slice would lose the layout of ``array``, for which all that follows
+    would take longer (docs/log.md).
+    """
+    return pad(array, [-margin] * 4) if margin else array

@@ -7,8 +7,8 @@ import torch
 
 def make_optimizer(model, recipe):
     """SGD with momentum (the paper) or AdamW, with a group of parameters for each ``rate``, a factor of the learning
-    rate. With ``encoder_rate`` 0 the encoder is frozen. On a GPU a step is one kernel, and the rate is a tensor there,
-    which may change when the step is recorded (`gpu.Recorded`)."""
+    rate. With ``encoder_rate`` 0 the encoder is frozen. A step is one kernel. On a GPU the rate is a tensor, which may
+    change when the step is recorded (`gpu.Recorded`)."""
     encoder = {id(parameter) for parameter in model.encoder.parameters()}
     groups = {}
     for parameter in model.parameters():
@@ -19,7 +19,7 @@ def make_optimizer(model, recipe):
     device = next(model.parameters()).device
     on_gpu = device.type == "cuda"
     rate = torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate
-    kind = {"lr": rate, "weight_decay": recipe.weight_decay, "fused": on_gpu or None}
+    kind = {"lr": rate, "weight_decay": recipe.weight_decay, "fused": True}
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=recipe.momentum, **kind)
     return torch.optim.AdamW(groups, capturable=on_gpu, **kind)
