@@ -29,7 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from unetflow import inference, memory, models  # noqa: E402
 from unetflow.datasets.stacks import Samples, write_chunk  # noqa: E402
 from unetflow.engines import Torch  # noqa: E402
-from unetflow.training.fit import Recipe, Training  # noqa: E402
+from unetflow.training.fit import Training  # noqa: E402
+from unetflow.training.recipe import Recipe  # noqa: E402
 from unetflow.volumes.plan import operations  # noqa: E402
 
 NETWORK = {"name": "unet", "width": 64, "norm": "batch", "dropout": 0}

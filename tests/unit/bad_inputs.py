@@ -41,7 +41,8 @@ from unetflow.datasets.stacks import Slice
 from unetflow.engines import OpenVino
 from unetflow.experiment import config as configuration
 from unetflow.sharing import modelfile, packages
-from unetflow.training.fit import Recipe, Training
+from unetflow.training.fit import Training
+from unetflow.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -125,6 +126,7 @@ def changed(path, value, config=CONFIG):
 
 
 SMALL = CONFIG["models"]["small"]
+ELASTIC = {"form": "grid", "grid": 3, "sigma": 5}
 BROUGHT = {"file": "nowhere/model.zip", "prediction": "paper"}
 MISTAKES = {  # title: (path in the configuration, value)
     "section misspelt": ("trainings", {}),
@@ -186,6 +188,7 @@ MISTAKES = {  # title: (path in the configuration, value)
     "tile that shows": ("prediction/paper/tile", [380, 384]),
     "sample smaller than the network": ("augmentations/quick/input", 60),
     "output larger than the sample": ("training/quick/output", 200),
+    "single pixels that are deformed": ("training/quick", {"steps": 9, "pixels": 64, "elastic": ELASTIC}),
     "model file that isn't there": ("models/brought", BROUGHT),
     "model with file and network": ("models/brought", BROUGHT | {"network": "unet"}),
     "ensemble of nothing": ("models/several", {"ensemble": {"of": "smal"}, "prediction": "paper"}),

@@ -13,7 +13,8 @@ from unetflow.augment import draw, sample
 from unetflow.errors import InputError
 from unetflow.experiment import found
 from unetflow.training import auto
-from unetflow.training.fit import Recipe, Training
+from unetflow.training.fit import Training
+from unetflow.training.recipe import Recipe
 from unetflow.weights import separate_touching, weight_map
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

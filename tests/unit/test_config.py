@@ -21,8 +21,8 @@ from unetflow.inference import ENCODINGS
 from unetflow.metrics.registry import METRICS
 from unetflow.models import MODELS
 from unetflow.symmetries import SYMMETRIES
-from unetflow.training.fit import Recipe
 from unetflow.training.losses import LOSSES
+from unetflow.training.recipe import Recipe
 from unetflow.weights import FORMS
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

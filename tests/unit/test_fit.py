@@ -18,8 +18,9 @@ from unetflow.inference import predict
 from unetflow.models.network import centre_crop
 from unetflow.training import batches, checkpoints, fit
 from unetflow.training.batches import largest_valid
-from unetflow.training.fit import Recipe, Training, learning_rate
+from unetflow.training.fit import Training, learning_rate
 from unetflow.training.losses import balanced_sample, cross_entropy_and_dice, weighted_cross_entropy
+from unetflow.training.recipe import Recipe
 from unetflow.weights import separate_touching, weight_map
 
 

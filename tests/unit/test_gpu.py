@@ -9,7 +9,8 @@ from unetflow.blocks import Grid
 from unetflow.gpu import FusedBlock
 from unetflow.images.sources import Source
 from unetflow.quantisation import convolutions, watch
-from unetflow.training.fit import Recipe, Training
+from unetflow.training.fit import Training
+from unetflow.training.recipe import Recipe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 

@@ -9,7 +9,8 @@ from unetflow.datasets.stacks import Volume, read_split
 from unetflow.gpu import WARM_UP
 from unetflow.models import build
 from unetflow.training import auto
-from unetflow.training.fit import Recipe, Training
+from unetflow.training.fit import Training
+from unetflow.training.recipe import Recipe
 
 TIMED = 3  # steps
 

@@ -16,8 +16,9 @@ from unetflow.metrics.overlap import iou
 from unetflow.models import build
 from unetflow.quantisation import watch
 from unetflow.sharing import modelfile
-from unetflow.training.fit import Recipe, Training, take_part
+from unetflow.training.fit import Training, take_part
 from unetflow.training.losses import LOSSES
+from unetflow.training.recipe import Recipe
 from unetflow.training.team import together
 
 WATCHED = 8  # steps whose samples tell how far values reach in a network

@@ -189,7 +189,13 @@ def check_samples(config, name, model, layout):
             f"config: augmentations/{model['augmentation']}/input is {size}, but the network of models/{name} needs "
             f"{least} pixels; enlarge the input or choose a network that sees less"
         )
-    output = config["training"][model["training"]]["output"]
+    training = config["training"][model["training"]]
+    if training["pixels"] and training["elastic"]["form"] != "none":
+        raise InputError(
+            f"config: training/{model['training']} has both pixels and elastic, which would blur those drawn; take "
+            f"one of them out"
+        )
+    output = training["output"]
     if output and size < output + 2 * layout.context:
         raise InputError(
             f"config: training/{model['training']}/output is {output}, but for models/{name} that takes samples of "

@@ -48,13 +48,17 @@ def data(name, meta, split, folds):
     )
 
 
-def samples(options, weights):
-    """Sentences on augmented samples. options, weights : the entries of the configuration."""
-    elastic = {
+def deformation(elastic):
+    """Words for an elastic deformation, an entry of the configuration."""
+    return {
         "none": "without elastic deformation",
         "grid": "elastic deformation from a {grid} x {grid} grid of Gaussian vectors of {sigma} pixels",
         "gaussian": "elastic deformation by noise smoothed with {sigma} pixels and scaled by {alpha}",
-    }[options["elastic"]["form"]].format(**options["elastic"])
+    }[elastic["form"]].format(**elastic)
+
+
+def samples(options, weights):
+    """Sentences on augmented samples. options, weights : the entries of the configuration."""
     weighted = {
         "none": "All pixels weighed the same.",
         "classes": "Pixels were weighed so that all classes count alike.",
@@ -83,7 +87,7 @@ def samples(options, weights):
     return (
         f"From the training slices {options['samples']} samples of {options['input']} x {options['input']} "
         f"pixels{around} were drawn with shift, {', '.join(varied)}{', mirroring' if options['mirror'] else ''} and "
-        f"{elastic}.{copied}{parted}{bordered} {weighted}"
+        f"{deformation(options['elastic'])}.{copied}{parted}{bordered} {weighted}"
     )
 
 
@@ -93,9 +97,11 @@ def training(description, parameters, seeds):
     options = ", ".join(f"{key} {value}" for key, value in network.items() if key not in SHAPE)
     optimizer = {"sgd": f"stochastic gradient descent (momentum {recipe['momentum']:g})", "adamw": "AdamW"}
     schedule = "" if recipe["schedule"] == "constant" else f", {recipe['schedule']} schedule"
+    elastic = recipe["elastic"]
+    anew = f", with {deformation(elastic)} of each in each step," if elastic["form"] != "none" else ""
     return (
         f"A network of the kind {network['name']} ({options}; {parameters:,} parameters) was trained for "
-        f"{recipe['steps']:,} steps of {recipe['batch']} sample{'s' if recipe['batch'] > 1 else ''} by "
+        f"{recipe['steps']:,} steps of {recipe['batch']} sample{'s' if recipe['batch'] > 1 else ''}{anew} by "
         f"{optimizer[recipe['optimizer']]} at a learning rate of {recipe['learning_rate']:g}{schedule}, in "
         f"{recipe['precision']}, on {description['device']}, with {plural('seed', seeds)}."
     )

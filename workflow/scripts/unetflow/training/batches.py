@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .. import symmetries
+from ..augment import displacement
 from ..models.network import centre_crop
 from .losses import balanced_sample
 
@@ -16,42 +17,46 @@ READERS = {"cpu": 1, "cuda": 4}  # threads: a GPU takes a step in milliseconds
 
 class Batches:
     """What a step is given, by its number: image float32[n, y, x] (of several channels [n, c, y, x]), target uint8 and
-    weight float32[n, y', x'].
+    weight float32[n, y', x']. If samples are to be deformed in the step, target and weight are as large as the image,
+    and the displacement float32[n, 2, y, x] follows.
 
     Samples come in an order shuffled anew each epoch, each in a random symmetry; everything random follows from (seed,
     step). They were made for the largest context; a network gets the middle that its poolings divide evenly. Of several
     processes each gets its share.
 
     samples : sequence of (image float32[y, x] or [c, y, x], target uint8[y, x], weight float32[y, x]). recipe : a
-        `fit.Recipe`.
+        `recipe.Recipe`.
     """
 
     def __init__(self, samples, recipe, seed, model, team):
         self.samples, self.recipe, self.seed, self.model, self.team = samples, recipe, seed, model, team
+        self.deforms = recipe.elastic["form"] != "none"
         self.waited = 0.0  # seconds that `ahead` waited for samples
 
     def __getitem__(self, step):
         share = self.recipe.batch // self.team.size
         first = step * self.recipe.batch + self.team.rank * share
         drawn = map(self.sample, range(first, first + share))
-        image, target, weight = (np.stack(column) for column in zip(*drawn))
+        image, target, weight, *offset = (np.stack(column) for column in zip(*drawn))
         if self.recipe.pixels is not None:
             rng = np.random.default_rng([self.seed, step, 2])
             weight = balanced_sample(target, weight, self.recipe.pixels, rng)
-        return [torch.from_numpy(array) for array in (image, target, weight)]
+        return [torch.from_numpy(array) for array in (image, target, weight, *offset)]
 
     def sample(self, position):
-        """The arrays of one sample, cropped."""
+        """The arrays of one sample, cropped, and its displacement, if there is to be one."""
         epoch, index = divmod(position, len(self.samples))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
         arrays = self.samples[int(order[index])]
         shape = largest_valid(self.model, self.input_shape(arrays[0].shape[-2:]))
-        written = tuple(n - 2 * self.model.context for n in shape)
+        written = shape if self.deforms else tuple(n - 2 * self.model.context for n in shape)
         arrays = [centre_crop(a, wanted) for a, wanted in zip(arrays, (shape, written, written))]
         if self.recipe.symmetries:
             rng = np.random.default_rng([self.seed, epoch, index])
             name = list(symmetries.SYMMETRIES)[rng.integers(len(symmetries.SYMMETRIES))]
             arrays = [symmetries.apply(name, a) for a in arrays]
+        if self.deforms:
+            arrays.append(displacement(shape, {"elastic_seed": [self.seed, position, 3]}, self.recipe.elastic))
         return arrays
 
     def input_shape(self, shape):

@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,42 +14,15 @@ from .. import memory
 from ..engines import PRECISIONS, memory_format, usable
 from ..errors import InputError
 from ..gpu import Recorded, later
+from ..models.network import centre_crop
 from . import checkpoints
 from .batches import Batches
+from .deform import deformed
 from .losses import LOSSES
 from .optimizers import learning_rate, make_optimizer, set_rate
 from .team import shared_statistics, team
 
 IN_FLIGHT = {"cpu": 0, "cuda": 2}  # steps that may be computed before the loss of the first is looked at
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train; the keys of a `training` entry in the configuration, where each is described."""
-
-    steps: int
-    batch: int = 1
-    loss: str = "weighted_cross_entropy"
-    optimizer: str = "sgd"
-    learning_rate: float = 1e-3
-    momentum: float = 0.99
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    warmup: int = 0
-    clip: float | None = None
-    average: float = 0.0
-    fix_norm: float = 0.1
-    symmetries: bool = False
-    output: int | None = None
-    pixels: int | None = None
-    precision: str = "float32"
-    deterministic: bool = True
-    keep: str = "last"
-    init: str | None = None
-    encoder_rate: float = 1.0
-    gpus: int = 1
-    validate_every: int = 100
-    checkpoint_every: int = 100
 
 
 class Training:
@@ -143,13 +115,16 @@ class Training:
         self.update_average()
         return later(self.team.add(loss))
 
-    def learn(self, image, target, weight):
-        """Move the weights by the gradient of the loss, which is returned."""
+    def learn(self, image, target, weight, *offset):
+        """Move the weights by the gradient of the loss, which is returned. Arguments as from `Batches`."""
         recipe, model = self.recipe, self.model
+        if offset:
+            image, target, weight = deformed(*offset, image, target, weight)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             image = image.reshape(len(image), -1, *image.shape[-2:])  # a channel axis, where there is none
             logits = model(image.contiguous(memory_format=self.memory_format))
+        target, weight = (centre_crop(array, logits.shape[-2:]) for array in (target, weight))
         # A loss is a mean by weight, over the samples of all processes.
         part = weight.sum() / self.team.add(weight.sum()).clamp(min=1e-6) if self.team.size > 1 else 1
         loss = LOSSES[recipe.loss](logits, target, weight) * part
