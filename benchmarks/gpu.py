@@ -39,6 +39,7 @@ RECIPE = {
     **{"optimizer": "adamw", "clip": 1, "average": 0.99, "symmetries": True, "precision": "bfloat16", "fix_norm": 0},
     **{"validate_every": 10**9, "checkpoint_every": 250},  # as config/modern.yaml
 }
+DEFORMED = {"": {"form": "none"}, ", deformed anew": {"form": "grid", "grid": 3, "sigma": 10}}
 SLICES = 128  # so that what a job takes to start does not count
 ROUNDS = 3
 
@@ -111,13 +112,13 @@ def our_step(batch, deterministic):
     return step
 
 
-def whole_training(folder, steps, batch):
+def whole_training(folder, steps, batch, elastic):
     """(seconds per step of a training from chunks on disk, share of it spent waiting for samples)."""
     image, target, weight = (tensor.numpy() for tensor in random_batch(SAMPLES))
     around = ((0, 0), *[((INPUT - OUTPUT) // 2,) * 2] * 2)
     drawn = list(zip(image, np.pad(target, around), np.pad(weight, around)))
     write_chunk(folder / "chunk.zarr", drawn, [])
-    run = Training(network(), Recipe(steps=steps, batch=batch, **RECIPE), 0, "cuda")
+    run = Training(network(), Recipe(steps=steps, batch=batch, elastic=elastic, **RECIPE), 0, "cuda")
     began = []
 
     def report(step, seen):
@@ -147,10 +148,11 @@ def training_rows(peak):
             yield f"{name}, batch {size}", rate / peak, "of the matrix units"
             yield f"{name}, batch {size}", torch.cuda.max_memory_allocated() / 1e9, "GB"
             torch.cuda.reset_peak_memory_stats()
-        with tempfile.TemporaryDirectory() as folder:
-            took, waited = whole_training(Path(folder), STEPS // size, size)
-        yield f"training from chunks, deterministic, batch {size}", 1e3 * took, "ms"
-        yield f"training from chunks, deterministic, batch {size}", waited, "waiting for samples"
+        for kind, elastic in DEFORMED.items():
+            with tempfile.TemporaryDirectory() as folder:
+                took, waited = whole_training(Path(folder), STEPS // size, size, elastic)
+            yield f"training from chunks{kind}, deterministic, batch {size}", 1e3 * took, "ms"
+            yield f"training from chunks{kind}, deterministic, batch {size}", waited, "waiting for samples"
         torch.use_deterministic_algorithms(False)
 
 

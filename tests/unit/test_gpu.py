@@ -5,10 +5,12 @@ import pytest
 import torch
 from test_fit import samples
 from unetflow import engines, inference, models
+from unetflow.augment import grid_displacement
 from unetflow.blocks import Grid
 from unetflow.gpu import FusedBlock
 from unetflow.images.sources import Source
 from unetflow.quantisation import convolutions, watch
+from unetflow.training.deform import deformed
 from unetflow.training.fit import Training
 from unetflow.training.recipe import Recipe
 
@@ -61,16 +63,27 @@ def test_fused_convolutions_round_no_more_than_single_ones_in_bfloat16(name):
     assert any(isinstance(module, FusedBlock) for module in engines.Torch(built, "bfloat16").model.modules())
 
 
+@pytest.mark.parametrize("elastic", [{"form": "none"}, {"form": "grid", "grid": 3, "sigma": 5}])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_training_is_deterministic_and_resumes_to_the_same_bytes(tmp_path, monkeypatch, precision):
+def test_training_is_deterministic_and_resumes_to_the_same_bytes(tmp_path, monkeypatch, precision, elastic):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    recipe = Recipe(steps=8, optimizer="adamw", precision=precision, checkpoint_every=4, validate_every=4)
+    how = {"optimizer": "adamw", "precision": precision, "elastic": elastic}
+    recipe = Recipe(steps=8, checkpoint_every=4, validate_every=4, **how)
     runs = [Training(network(), recipe, 0, "cuda") for _ in range(3)]
     for run, checkpoint in zip(runs, ("a", "b", "b")):
         run.run(samples(size=60), lambda network: {}, tmp_path / checkpoint, lambda *seen: None)
     first, second, resumed = ({k: v.cpu() for k, v in run.average.items()} for run in runs)
     assert all(torch.equal(first[k], second[k]) and torch.equal(first[k], resumed[k]) for k in first)
+
+
+def test_samples_are_deformed_as_on_a_cpu():
+    offset = torch.from_numpy(grid_displacement((60, 70), np.random.default_rng(0)))[None]
+    sample = torch.randn(1, 2, 60, 70), torch.randint(0, 3, (1, 60, 70), dtype=torch.uint8), torch.rand(1, 60, 70)
+    on_gpu = [array.cpu() for array in deformed(*(array.cuda() for array in (offset, *sample)))]
+    for index, (one, other) in enumerate(zip(on_gpu, deformed(offset, *sample))):
+        differ = (one.float() - other.float()).abs() > 1e-3
+        assert differ.float().mean() < (0.01 if index == 1 else 1e-6)  # labels halfway between two pixels may
 
 
 def test_recorded_steps_are_those_of_one_kernel_after_the_other(tmp_path):
