@@ -211,6 +211,16 @@ def test_methods_say_which_folds_are_tested():
     assert said.endswith("normalised by the mean and standard deviation of each file or sequence.")
 
 
+def test_methods_say_that_samples_were_deformed_anew():
+    recipe = {"steps": 900, "batch": 2, "optimizer": "adamw", "learning_rate": 0.002, "schedule": "constant"}
+    recipe |= {"momentum": 0.99, "precision": "float32", "elastic": {"form": "none"}}
+    made = {"training": recipe, "architecture": {"name": "unet", "depth": 3}, "device": "cpu"}
+    assert "for 900 steps of 2 samples by AdamW at" in methods.training(made, 1000, [0])
+    recipe["elastic"] = {"form": "grid", "grid": 3, "sigma": 10}
+    said = methods.training(made, 1000, [0])
+    assert "2 samples, each with a new elastic deformation from a 3 x 3 grid of Gaussian vectors of 10 pixels" in said
+
+
 def test_methods_say_how_probabilities_were_computed():
     options = {"symmetries": ["0"], "border": "mirror"}
     precisions = {"float32": "in float32.", "bfloat16": "in bfloat16 (in float32", INT8: "in integers of 8 bits (in"}

@@ -98,7 +98,7 @@ def training(description, parameters, seeds):
     optimizer = {"sgd": f"stochastic gradient descent (momentum {recipe['momentum']:g})", "adamw": "AdamW"}
     schedule = "" if recipe["schedule"] == "constant" else f", {recipe['schedule']} schedule"
     elastic = recipe["elastic"]
-    anew = f", with {deformation(elastic)} of each in each step," if elastic["form"] != "none" else ""
+    anew = f", each with a new {deformation(elastic)}," if elastic["form"] != "none" else ""
     return (
         f"A network of the kind {network['name']} ({options}; {parameters:,} parameters) was trained for "
         f"{recipe['steps']:,} steps of {recipe['batch']} sample{'s' if recipe['batch'] > 1 else ''}{anew} by "
