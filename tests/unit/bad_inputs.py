@@ -364,10 +364,23 @@ def several_images(path):
             file.write(grey(3, 20, 24), metadata={"axes": "ZYX"}, photometric="minisblack")
 
 
+def two_scenes(path):
+    with create_czi(str(path)) as file:
+        for scene in range(2):
+            file.write(grey(20, 24), scene=scene, location=(40 * scene, 0))
+
+
 @case("Data sets", "several images in a file")
 def _(folder):
     pair(folder)
     several_images(folder / "images/a.tif")
+    return preparing(folder)
+
+
+@case("Data sets", "several images in the file of a microscope, none with labels")
+def _(folder):
+    pair(folder)
+    two_scenes(folder / "images/day.czi")
     return preparing(folder)
 
 
@@ -852,9 +865,7 @@ def _(folder):
 
 @case("Volumes", "file of a microscope with several scenes")
 def _(folder):
-    with create_czi(str(folder / "v.czi")) as file:
-        for scene in range(2):
-            file.write(grey(20, 24), scene=scene, location=(40 * scene, 0))
+    two_scenes(folder / "v.czi")
     return volume(folder / "v.czi")
 
 

@@ -160,16 +160,23 @@ def test_axes_that_a_file_lacks(tmp_path, kind):
         assert_reads(open_source(path, **{"channel": 1} if axes == "c" else {}), expected(PHANTOM, axes + "yx", 1))
 
 
-@pytest.mark.parametrize("kind", ["czi", "nd2", "lif"])
-def test_of_several_images_one_is_named(tmp_path, kind):
-    path = str(tmp_path / f"a.{kind}")
+NAMES = {"czi": ["0", "1"], "nd2": ["0", "1"], "lif": ["one", "two"]}
+
+
+def write_two(kind, path, axes):
+    """A file of two images, the NAMES of its kind."""
     if kind == "nd2":
-        write_nd2(path, axes="tpcz")
+        write_nd2(path, axes=axes.replace("c", "pc"))
     elif kind == "czi":
-        write_czi(path, scenes=2)
+        write_czi(path, axes=axes, scenes=2)
     else:
-        write_lif(path, images=["one", "two"])
-    names = {"czi": ["0", "1"], "nd2": ["0", "1"], "lif": ["one", "two"]}[kind]
+        write_lif(path, NAMES[kind], axes)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_of_several_images_one_is_named(tmp_path, kind):
+    path, names = str(tmp_path / f"a.{kind}"), NAMES[kind]
+    write_two(kind, path, "tcz")
     with pytest.raises(InputError, match=rf"holds 2 \w+; name one .*{names[0]}, .*{names[1]}"):
         open_source(path)
     with pytest.raises(InputError, match=r"has no '7'"):
@@ -277,3 +284,21 @@ def test_a_folder_of_them_is_a_data_set(tmp_path):
     assert [one.name for one in slices] == [f"a/{z:03d}" for z in range(5)]
     np.testing.assert_array_equal([one.image for one in slices], PHANTOM[0, 1])
     np.testing.assert_array_equal([one.labels for one in slices], PHANTOM[0, 0])
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_folder_has_the_images_of_a_file_that_have_labels(tmp_path, kind):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    write_two(kind, tmp_path / f"images/day.{kind}", "cz")
+    WRITERS[kind](tmp_path / f"images/other.{kind}", axes="cz")
+    mrcfile.write(tmp_path / "labels/other.mrc", ordered(PHANTOM, "zyx"))
+    one, two = (f"day_{name}" for name in NAMES[kind])
+    with pytest.raises(InputError, match=rf"day\.{kind} holds 2 images and none has labels; .* {one}, {two}$"):
+        read_folder(tmp_path, channel=1)
+    mrcfile.write(tmp_path / f"labels/{two}.mrc", ordered(PHANTOM, "zyx"))
+    slices = read_folder(tmp_path, channel=1)
+    assert [one.name for one in slices] == [f"{stem}/{z:03d}" for stem in (two, "other") for z in range(5)]
+    assert [one.group for one in slices] == [two] * 5 + ["other"] * 5
+    np.testing.assert_array_equal([one.image for one in slices[:5]], PHANTOM[0, 1] + 1)  # the second image
+    np.testing.assert_allclose(slices[0].voxel_size, list(VOXEL.values()), rtol=1e-6)

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..images.formats import PICTURES, TIFF_ENDINGS
 from ..images.image_files import check_lossless
-from ..images.microscopes import MICROSCOPES
+from ..images.microscopes import MICROSCOPES, several_in
 from ..images.outlines import OUTLINES, read_outlines
 from ..images.pixels import read_channels, read_stack
 from .spacing import spacing_of_image
@@ -22,6 +22,7 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
     images, labels : names of the folders; of images maybe a list, with one for each channel. suffix : what names of
     labels have at their end besides. Both may lie in one folder, if there is a suffix, or if labels are outlines.
     axes, channel : of the images, as `read_channels` takes them. classes : of outlines, as `read_outlines` takes them.
+    Of the images in one file of a microscope those are read that have labels, see `labelled_in`.
     """
     folder = Path(folder)
     first, *others = images if isinstance(images, list) else [images]
@@ -29,22 +30,41 @@ def read_folder(folder, images="images", labels="labels", suffix="", axes=None, 
     truths = files_by_stem(folder / labels, kinds, only=lambda stem: stem.endswith(suffix))
     truths = {stem.removesuffix(suffix): path for stem, path in truths.items()}
     files = files_by_stem(folder / first, IMAGES, only=lambda stem: not suffix or not stem.endswith(suffix))
+    files = {stem: place for file in files.values() for stem, place in labelled_in(file, truths).items()}
     if orphans := sorted(set(truths) - set(files)):
         raise InputError(f"{truths[orphans[0]]} has no image of the same name in {folder}; rename it or take it out")
     for path in truths.values():
         check_lossless(path)
     slices = []
-    for stem, path in files.items():
-        pages = read_channels(path, axes, channel)
+    for stem, (path, part) in files.items():
+        pages = read_channels(path, axes, channel, part)
         if others:
-            pages = with_channels(pages, path, [folder / other / path.name for other in others], axes)
+            pages = with_channels(pages, path, [folder / other / path.name for other in others], axes, part)
         truth = read_labels(truths[stem], pages, classes) if stem in truths else [None] * len(pages)
         if len(truth) != len(pages):
             raise InputError(f"{truths[stem]} has {len(truth)} slices but {path} has {len(pages)}; they must be equal")
         names = [stem] if len(pages) == 1 else [f"{stem}/{z:03d}" for z in range(len(pages))]
-        said = spacing_of_image(path, len(pages))
+        said = spacing_of_image(path, len(pages), part)
         slices += [Slice(name, stem, *pair, **said) for name, *pair in zip(names, pages, truth)]
     return slices
+
+
+def labelled_in(path, truths):
+    """dict stem of the labels -> (path, name of the image in it) of the images in a file: its stem and None, or, where
+    a file of a microscope holds several, those that have ``truths`` (by stem) called as in "day1_Series003".
+
+    Raises InputError if none of several has.
+    """
+    names = several_in(path) if path.suffix.lower() in MICROSCOPES else []
+    if not names:
+        return {path.stem: (path, None)}
+    several = {f"{path.stem}_{name.replace('/', '_')}": (path, name) for name in names}
+    if not (labelled := {stem: place for stem, place in several.items() if stem in truths}):
+        raise InputError(
+            f"{path} holds {len(names)} images and none has labels; give those that are annotated label images of the "
+            f"names {', '.join(several)}"
+        )
+    return labelled
 
 
 def read_labels(path, pages, classes):
@@ -54,9 +74,12 @@ def read_labels(path, pages, classes):
     return read_stack(path)
 
 
-def with_channels(pages, path, others, axes):
-    """[z, c, y, x] of the slices ``pages`` of the file ``path`` and of files ``others`` with a channel more each."""
-    found = [pages, *(read_channels(other, axes) for other in others)]
+def with_channels(pages, path, others, axes, part):
+    """[z, c, y, x] of the slices ``pages`` of the file ``path`` and of files ``others`` with a channel more each.
+
+    part : name of the image in each file, or None.
+    """
+    found = [pages, *(read_channels(other, axes, name=part) for other in others)]
     for other, more in zip(others, found[1:]):
         if more.shape != pages.shape:
             raise InputError(f"{other} has the shape {more.shape}, but {path} {pages.shape}; channels have equal ones")

@@ -9,9 +9,12 @@ from ..images.image_files import spacing_of_file
 ROUNDED = 0.01  # share by which the size of a pixel may differ from what a file says
 
 
-def spacing_of_image(path, count):
-    """dict voxel_size, unit of a `stacks.Slice`, as an image file of ``count`` slices says them; z is 1 for one."""
-    voxel_size, unit = spacing_of_file(str(path))
+def spacing_of_image(path, count, name=None):
+    """dict voxel_size, unit of a `stacks.Slice`, as a file says them of an image of ``count`` slices; z is 1 for one.
+
+    name : of the image, where the file of a microscope holds several.
+    """
+    voxel_size, unit = spacing_of_file(str(path), name)
     if voxel_size and count == 1:
         voxel_size = (1.0, *voxel_size[1:])
     return {"voxel_size": voxel_size, "unit": unit}

@@ -95,14 +95,22 @@ def local_file(path):
     return str(path)
 
 
+class SeveralError(InputError):
+    """A file or store holds several images, ``names``, of which none was named."""
+
+    def __init__(self, message, names):
+        super().__init__(message)
+        self.names = names
+
+
 def the_one(path, names, name, kind="arrays"):
     """``name``, if it is among the ``names`` of what the file or store at ``path`` holds, or the only one of them.
 
     Raises InputError otherwise; ``kind`` is what they are called there.
     """
     if name is None and len(names) != 1:
-        raise InputError(
-            f"{path} holds {len(names)} {kind}; name one of them with the `array` of a volume{listing(names)}"
+        raise SeveralError(
+            f"{path} holds {len(names)} {kind}; name one of them with the `array` of a volume{listing(names)}", names
         )
     name = names[0] if name is None else str(name)
     if name not in names:

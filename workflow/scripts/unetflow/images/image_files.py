@@ -149,12 +149,13 @@ def unreadable(file, error):
     return InputError(f"{file} can't be read as an image ({first_line(error)}); copy or export it again")
 
 
-def spacing_of_file(file):
-    """What `spacing_of` returns, of a TIFF file or one of a microscope; pictures don't say it."""
+def spacing_of_file(file, name=None):
+    """What `spacing_of` returns, of a TIFF file or one of a microscope, and there of the image ``name``; pictures don't
+    say it."""
     if file.lower().endswith(PICTURES):
         return None, None
     if of_a_microscope(file):
-        return open_microscope(file, None)[3:5]
+        return open_microscope(file, name)[3:5]
     tiff, _ = image_in(file)
     with tiff:
         return spacing_of(tiff)

@@ -9,7 +9,7 @@ from weakref import finalize
 import numpy as np
 
 from ..errors import InputError, first_line
-from .formats import Opened, Parts, local_file, micrometres, the_one
+from .formats import Opened, Parts, SeveralError, local_file, micrometres, the_one
 from .hdf5 import open_imaris
 
 GREY = {"Gray8": np.uint8, "Gray16": np.uint16, "Gray32Float": np.float32}  # kinds of pixels of CZI files
@@ -135,3 +135,12 @@ MICROSCOPES |= dict.fromkeys((".mrc", ".rec", ".st", ".map"), open_mrc)
 def open_microscope(path, name):
     """Open one of MICROSCOPES, by its ending."""
     return MICROSCOPES[Path(path).suffix.lower()](path, name)
+
+
+def several_in(path):
+    """Names of the images in one of MICROSCOPES, as `open_microscope` takes them; none where there is a single one."""
+    try:
+        open_microscope(str(path), None)
+    except SeveralError as several:
+        return several.names
+    return []

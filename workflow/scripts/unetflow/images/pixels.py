@@ -26,14 +26,15 @@ def read_stack(path):
     return colours[0]
 
 
-def read_channels(path, axes=None, channel=None):
+def read_channels(path, axes=None, channel=None, name=None):
     """All slices of an image file, the frames of a film too: [z, y, x] of one channel, of several [z, c, y, x].
 
     axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0, or a list; may be left
-    out where there is one, or where all colours are the same. Raises InputError for more axes, for channels that aren't
+    out where there is one, or where all colours are the same. name : of the image, where a file of a microscope holds
+    several. Raises InputError for more axes, for channels that aren't
     there or of which none is named, for unreadable files.
     """
-    array, said = read_array(path)
+    array, said = read_array(path, name)
     if axes and len(axes) != array.ndim:
         raise InputError(f"{path} has {array.ndim} axes {array.shape}, but axes are {axes!r}; name as many")
     colours = by_channel(path, array, (axes or said).replace("t", "z"))
@@ -72,8 +73,11 @@ def read_image(path):
     return stack[0]
 
 
-def read_array(path):
-    """The pixels of an image file, and its axes, a letter each. Raises InputError if it can't be read."""
+def read_array(path, name=None):
+    """The pixels of an image file, and its axes, a letter each. Raises InputError if it can't be read.
+
+    name : as of `read_channels`.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing; put it there, or correct the data set's path")
@@ -82,7 +86,7 @@ def read_array(path):
             array = imread(path)
             return array, PICTURE_AXES[: array.ndim]
         if path.suffix.lower() in MICROSCOPES:
-            opened = without_single(open_microscope(str(path), None))
+            opened = without_single(open_microscope(str(path), name))
             check_size(path, prod(opened.array.shape) * opened.array.dtype.itemsize)
             return opened.array[(slice(None),) * len(opened.axes)], opened.axes
         file, series = image_in(path)
