@@ -31,8 +31,8 @@ def read_channels(path, axes=None, channel=None, name=None):
 
     axes : where the file says them wrong, in order, as in "zyx". channel : which one, from 0, or a list; may be left
     out where there is one, or where all colours are the same. name : of the image, where a file of a microscope holds
-    several. Raises InputError for more axes, for channels that aren't
-    there or of which none is named, for unreadable files.
+    several. Raises InputError for more axes, for channels that aren't there or of which none is named, for unreadable
+    files.
     """
     array, said = read_array(path, name)
     if axes and len(axes) != array.ndim:
