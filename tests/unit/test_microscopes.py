@@ -302,3 +302,16 @@ def test_a_folder_has_the_images_of_a_file_that_have_labels(tmp_path, kind):
     assert [one.group for one in slices] == [two] * 5 + ["other"] * 5
     np.testing.assert_array_equal([one.image for one in slices[:5]], PHANTOM[0, 1] + 1)  # the second image
     np.testing.assert_allclose(slices[0].voxel_size, list(VOXEL.values()), rtol=1e-6)
+
+
+def test_files_of_several_images_may_be_channels(tmp_path):
+    for name in ("red", "green", "labels"):
+        (tmp_path / name).mkdir()
+    write_lif(tmp_path / "red/day.lif", ["mouse/1", "mouse/2"], axes="z")
+    write_lif(tmp_path / "green/day.lif", ["mouse/2", "mouse/1"], axes="z")
+    mrcfile.write(tmp_path / "labels/day_mouse_2.mrc", ordered(PHANTOM, "zyx"))
+    slices = read_folder(tmp_path, images=["red", "green"])
+    assert [one.name for one in slices] == [f"day_mouse_2/{z:03d}" for z in range(5)]
+    volume = ordered(PHANTOM, "zyx")
+    for z, one in enumerate(slices):
+        np.testing.assert_array_equal(one.image, [volume[z] + 1, volume[z]])
