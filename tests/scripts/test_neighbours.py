@@ -26,9 +26,6 @@ from unetflow.normalisation import normalise
 from unetflow.objects import segment
 from unetflow.predictions import Prediction
 from unetflow.sharing import exchange, modelfile, packages
-from unetflow.training.batches import Batches
-from unetflow.training.recipe import Recipe
-from unetflow.training.team import team
 from unetflow.volumes.plan import lay_out
 from weight_map import weight_maps
 
@@ -228,18 +225,6 @@ def test_it_learns_what_only_the_slice_below_shows(stacks, tmp_path):
     chances = np.stack([inference.predict(network, prepared.image(f"b/{z}", 1))[1] for z in range(STACKS["b"])])
     truth = np.stack([prepared.labels(f"b/{z}") > 0 for z in range(STACKS["b"])])
     assert chances[truth].mean() > chances[~truth].mean() + 0.1
-
-
-def test_samples_are_put_upside_down_with_the_symmetries():
-    channels = np.arange(10, dtype=np.float32).reshape(5, 2)  # of each of five slices
-    image = np.ascontiguousarray(np.broadcast_to(channels.reshape(10, 1, 1), (10, 40, 40)))
-    samples = [(image, np.zeros((40, 40), np.uint8), np.ones((40, 40), np.float32))]
-    network, found = models.build(**NETWORK, in_channels=10, neighbours=2), {True: set(), False: set()}
-    for turned in found:
-        batches = Batches(samples, Recipe(steps=30, symmetries=turned), 0, network, team())
-        found[turned] = {tuple(batches[step][0][0, :, 0, 0].tolist()) for step in range(30)}
-    assert found[False] == {tuple(channels.ravel())}
-    assert found[True] == {tuple(channels.ravel()), tuple(channels[::-1].ravel())}
 
 
 def test_packages_say_which_channel_is_which_slice(stacks, tmp_path):

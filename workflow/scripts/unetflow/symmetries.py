@@ -25,12 +25,6 @@ def undo(name, array):
     return flip(array) if mirror else array
 
 
-def upside_down(image, neighbours):
-    """An array [c, y, x] of slices, each of as many channels, with its ``neighbours`` on either side exchanged."""
-    slices = image.reshape(2 * neighbours + 1, -1, *image.shape[-2:])
-    return slices[::-1].reshape(image.shape)
-
-
 def _operations(array):
     """(mirror x, turn by quarters) for this kind of array."""
     if isinstance(array, np.ndarray):

@@ -55,8 +55,6 @@ class Batches:
             rng = np.random.default_rng([self.seed, epoch, index])
             name = list(symmetries.SYMMETRIES)[rng.integers(len(symmetries.SYMMETRIES))]
             arrays = [symmetries.apply(name, a) for a in arrays]
-            if self.model.neighbours and rng.random() < 0.5:
-                arrays[0] = symmetries.upside_down(arrays[0], self.model.neighbours)
         if self.deforms:
             arrays.append(displacement(shape, {"elastic_seed": [self.seed, position, 3]}, self.recipe.elastic))
         return arrays
