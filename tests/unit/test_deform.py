@@ -15,15 +15,15 @@ SHAPE = (21, 26)
 ELASTIC = {"form": "grid", "grid": 3, "sigma": 4.0}
 
 
-def arrays(channels=(), count=2):
-    rng = np.random.default_rng(0)
+def arrays(channels=()):
+    rng, count = np.random.default_rng(0), 2
     image = rng.normal(size=(count, *channels, *SHAPE)).astype(np.float32)
     target, weight = rng.integers(0, 3, (count, *SHAPE), np.uint8), rng.random((count, *SHAPE), np.float32)
     return [torch.from_numpy(array) for array in (image, target, weight)]
 
 
-def displacements(count=2, sigma=4.0):
-    return np.stack([augment.grid_displacement(SHAPE, np.random.default_rng(k), 3, sigma) for k in range(count)])
+def displacements():
+    return np.stack([augment.grid_displacement(SHAPE, np.random.default_rng(k), 3, 4.0) for k in range(2)])
 
 
 def keys(distance, a=-0.75):
